@@ -1,0 +1,194 @@
+"""Every TVM call that is sensitive to TVM's version; written for TVM 0.27.
+
+TVM renames its classes from release to release (``struct_info`` became ``ty``, ``tir`` became
+``tirx``, constants became ``GenericConst``). Nothing else in the package touches those names, so a
+new release is a change to this file.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+import tvm_ffi
+from numpy.typing import NDArray
+from tvm import ir, relax
+from tvm.relax import dpl
+
+Expr = Any
+"""A Relax expression; TVM has no type stubs, so that all its objects are `Any` here."""
+Module = Any
+"""An ``IRModule``."""
+
+MAIN = "main"
+
+
+def tensor_type(shape: Sequence[Any], dtype: str) -> Any:
+    """Return Relax's type of a tensor; dimensions are integers or symbolic expressions."""
+    return relax.TensorType(tuple(shape), dtype)
+
+
+def shape_of(expr: Expr) -> tuple[Any, ...]:
+    """Return the dimensions of a tensor: an ``int`` each, or a symbolic expression."""
+    return tuple(int(d) if isinstance(d, ir_int()) else d for d in expr.ty.shape)
+
+
+def same_shape(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Return whether two shapes are the same, symbolic dimensions by structure."""
+    return len(a) == len(b) and all(
+        x == y if isinstance(x, int) and isinstance(y, int) else _same_dimension(x, y)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def _same_dimension(x: Any, y: Any) -> bool:
+    return bool(tvm_ffi.structural_equal(x, y))
+
+
+def dtype_of(expr: Expr) -> str:
+    """Return the element type of a tensor, as NumPy names it."""
+    return str(expr.ty.dtype)
+
+
+def has_shape(expr: Expr) -> bool:
+    """Return whether the expression is a tensor whose every dimension is known or symbolic."""
+    return isinstance(expr.ty, relax.TensorType) and expr.ty.shape is not None
+
+
+def ir_int() -> type:
+    """Return the class of integer constants in TVM's IR."""
+    integer: type = tvm.tirx.IntImm
+    return integer
+
+
+def is_call(expr: Expr, name: str = "") -> bool:
+    """Return whether `expr` calls a Relax operator (of this name, e.g. ``relax.matmul``)."""
+    called = isinstance(expr, ir.Call) and isinstance(expr.op, ir.Op)
+    return called and (not name or expr.op.name == name)
+
+
+def packed_name(expr: Expr) -> str:
+    """Return the function that a ``call_pure_packed`` calls, or the empty string."""
+    if is_call(expr, "relax.call_pure_packed"):
+        return str(expr.args[0].global_symbol)
+    return ""
+
+
+def is_constant(expr: Expr) -> bool:
+    """Return whether `expr` is a tensor constant."""
+    return isinstance(expr, ir.GenericConst)
+
+
+def constant(value: NDArray[Any]) -> Expr:
+    """Return a Relax constant that holds a copy of `value`."""
+    return relax.const(np.array(value, order="C"))
+
+
+def value_of(expr: Expr) -> NDArray[Any]:
+    """Return the value of a constant."""
+    value: NDArray[Any] = expr.value.numpy()
+    return value
+
+
+def bindings(func: Expr) -> list[Any]:
+    """Return the bindings of a function, in order."""
+    return [binding for block in func.body.blocks for binding in block.bindings]
+
+
+def var_name(var: Expr) -> str:
+    """Return a variable's name."""
+    return str(var.name)
+
+
+def result_of(func: Expr) -> Expr:
+    """Return the expression that a function gives back."""
+    return func.body.body
+
+
+def upper_bounds(func: Expr) -> dict[str, int]:
+    """Return the largest value of each symbolic dimension, by its name."""
+    attributes = func.attrs
+    if attributes is None or "tir_var_upper_bound" not in attributes:
+        return {}
+    return {str(k): int(v) for k, v in attributes["tir_var_upper_bound"].items()}
+
+
+def with_bounds(mod: Module, bounds: dict[str, int]) -> Module:
+    """Return the module with the largest value of each symbolic dimension noted on ``main``."""
+    return ir.IRModule({MAIN: mod[MAIN].with_attr("tir_var_upper_bound", bounds)})
+
+
+def rename_dimension(mod: Module, name: str) -> Module:
+    """Rename the symbolic dimension of ``main``, when there is exactly one."""
+    bounds = upper_bounds(mod[MAIN])
+    if len(bounds) != 1:
+        return mod
+    (old, bound), *_ = bounds.items()
+    func = mod[MAIN].bind_symbolic_vars({old: tvm.tirx.Var(name, "int64")})
+    return with_bounds(ir.IRModule({MAIN: func}), {name: bound})
+
+
+def import_exported(program: Any) -> Module:
+    """Import a ``torch.export`` program with Relax's own front end, parameters as constants."""
+    from tvm.relax.frontend.torch import from_exported_program
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return from_exported_program(program, unwrap_unit_return_tuple=True)
+
+
+def fold_constants(mod: Module) -> Module:
+    """Evaluate what depends on constants alone, and drop what nothing reads."""
+    passes = [
+        relax.transform.FoldConstant(),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(),
+    ]
+    with quiet():
+        return ir.transform.Sequential(passes)(mod)
+
+
+def rewrite_function(mod: Module, pattern: Any, rewriter: Callable[..., Expr]) -> Module:
+    """Apply a pattern rewrite to ``main`` until nothing matches, and clean up behind it."""
+    func = dpl.rewrite_call(pattern, rewriter, mod[MAIN])
+    updated = ir.IRModule({MAIN: func})
+    return fold_constants(updated)
+
+
+class quiet:  # noqa: N801 - reads as a statement: with quiet():
+    """Silence TVM's warnings to standard error (C++ logging, hence by file descriptor)."""
+
+    def __enter__(self) -> None:
+        """Point file descriptor 2 at the null device."""
+        import os
+        import sys
+
+        sys.stderr.flush()
+        self._saved = os.dup(2)
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, 2)
+        os.close(sink)
+
+    def __exit__(self, *_exception: object) -> None:
+        """Restore standard error."""
+        import os
+
+        os.dup2(self._saved, 2)
+        os.close(self._saved)
+
+
+def compile_on_host(mod: Module) -> Callable[..., Any]:
+    """Compile a Relax module for this machine; the result takes and gives NumPy arrays."""
+    with quiet():
+        machine = relax.VirtualMachine(tvm.compile(mod, target="llvm"), tvm.cpu())
+
+    def run(*arrays: NDArray[Any]) -> Any:
+        result = machine[MAIN](*(tvm.runtime.tensor(a) for a in arrays))
+        if hasattr(result, "numpy"):
+            return result.numpy()
+        return [item.numpy() for item in result]
+
+    return run

@@ -1,0 +1,160 @@
+"""Drop the batch of one and 64-bit indices, which PyTorch's conventions bring along.
+
+A tensor (1, n, c) becomes (n, c), token ids become int32 (n,), and the symbolic length is renamed
+``n``. What existed only to carry the batch (reshape, broadcast, expand_dims) disappears. Axes are
+counted from the end, where they do not move when leading dimensions go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from tvm_embbert import compat
+from tvm_embbert.errors import UnsupportedOperatorError
+from tvm_embbert.transform.rewriter import Emitter, Rule, reemit
+
+Expr = compat.Expr
+LENGTH = "n"
+
+
+def drop_unit_batch(mod: compat.Module) -> compat.Module:
+    """Rewrite ``main`` without leading unit dimensions; exact."""
+    renamed = compat.rename_dimension(compat.fold_constants(mod), LENGTH)
+    parameters = {p: _unbatched_parameter(p) for p in renamed[compat.MAIN].params}
+    return compat.fold_constants(reemit(renamed, parameters, RULES))
+
+
+def _unbatched_parameter(parameter: Expr) -> Expr:
+    dtype = compat.dtype_of(parameter)
+    narrow = "int32" if dtype == "int64" else dtype
+    shape = _squeezed(compat.shape_of(parameter))
+    return relax.Var(compat.var_name(parameter), compat.tensor_type(shape, narrow))
+
+
+def _squeezed(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    while shape and isinstance(shape[0], int) and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
+def _from_end(axis: int, old: Expr) -> int:
+    rank = len(compat.shape_of(old))
+    return axis if axis < 0 else axis - rank
+
+
+def _constant_of_rank(arg: Expr, rank: int) -> Expr:
+    """Squeeze a constant's leading unit dimensions to `rank`, and narrow its integers."""
+    if not compat.is_constant(arg):
+        return arg
+    value = compat.value_of(arg)
+    while value.ndim > rank and value.shape[0] == 1:
+        value = value[0]
+    return compat.constant(value.astype(np.int32) if value.dtype == np.int64 else value)
+
+
+def _elementwise(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    rank = max(len(compat.shape_of(a)) for a in args if not compat.is_constant(a))
+    squeezed = [_constant_of_rank(arg, rank) for arg in args]
+    return tvm.ir.Call(call.op, squeezed, attrs=call.attrs)
+
+
+def _matmul(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    return relax.op.matmul(*(_constant_of_rank(arg, 2) for arg in args))
+
+
+def _reshape(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    have = compat.shape_of(args[0])
+    want = _squeezed(compat.shape_of(call))
+    if compat.same_shape(_squeezed(have), want):
+        return args[0]
+    if len(want) + 1 == len(have) or call.op.name != "relax.expand_dims":
+        return relax.op.reshape(args[0], want)
+    raise UnsupportedOperatorError(
+        f"{call.op.name} changes a tensor's shape from {have} to {want}.",
+        where=str(call),
+        supported="reshapes that add or remove dimensions of one",
+    )
+
+
+def _expand_dims(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    if compat.same_shape(_squeezed(compat.shape_of(call)), compat.shape_of(args[0])):
+        return args[0]
+    return relax.op.expand_dims(args[0], [_from_end(int(a), call) for a in call.attrs.axis])
+
+
+def _astype(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    dtype = "int32" if str(call.attrs.dtype) == "int64" else str(call.attrs.dtype)
+    return args[0] if compat.dtype_of(args[0]) == dtype else relax.op.astype(args[0], dtype)
+
+
+def _cumsum(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    axis = _from_end(int(call.attrs.axis), call.args[0])
+    return relax.op.cumsum(args[0], axis=axis, dtype="int32")
+
+
+def _arange(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    return relax.op.arange(*args, dtype="int32")
+
+
+def _take(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    axis = _from_end(int(call.attrs.axis), call.args[0])
+    index = _constant_of_rank(args[1], 0)
+    rank = len(compat.shape_of(args[0]))
+    return relax.op.take(args[0], index, axis=axis + rank, mode=call.attrs.mode)
+
+
+def _permute(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    dropped = len(compat.shape_of(call.args[0])) - len(compat.shape_of(args[0]))
+    axes = [int(a) - dropped for a in call.attrs.axes][dropped:]
+    return relax.op.permute_dims(args[0], axes)
+
+
+def _mean(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    axes = [_from_end(int(a), call.args[0]) for a in call.attrs.axis]
+    return relax.op.mean(args[0], axes, bool(call.attrs.keepdims))
+
+
+def _softmax(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    return relax.op.nn.softmax(args[0], _from_end(int(call.attrs.axis), call.args[0]))
+
+
+def _pad(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    dropped = len(compat.shape_of(call.args[0])) - len(compat.shape_of(args[0]))
+    widths = [int(w) for w in call.attrs.pad_width][2 * dropped :]
+    return relax.op.nn.pad(args[0], widths, call.attrs.pad_mode, float(call.attrs.pad_value))
+
+
+def _conv1d(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    """Keep the batch of one around the convolution, which needs three dimensions."""
+    batched = emitter.builder.emit(relax.op.expand_dims(args[0], 0))
+    made = emitter.builder.emit(tvm.ir.Call(call.op, [batched, args[1]], attrs=call.attrs))
+    return relax.op.squeeze(made, 0)
+
+
+RULES: dict[str, Rule] = {
+    "relax.arange": _arange,
+    "relax.astype": _astype,
+    "relax.broadcast_to": _reshape,
+    "relax.cumsum": _cumsum,
+    "relax.expand_dims": _expand_dims,
+    "relax.matmul": _matmul,
+    "relax.mean": _mean,
+    "relax.nn.conv1d": _conv1d,
+    "relax.nn.pad": _pad,
+    "relax.nn.softmax": _softmax,
+    "relax.permute_dims": _permute,
+    "relax.reshape": _reshape,
+    "relax.take": _take,
+    **{
+        f"relax.{name}": _elementwise
+        for name in ("add", "subtract", "multiply", "divide", "equal", "not_equal", "greater")
+    },
+    **{
+        f"relax.{name}": _elementwise
+        for name in ("greater_equal", "less", "less_equal", "where", "logical_and", "logical_or")
+    },
+}
