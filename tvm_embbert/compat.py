@@ -192,3 +192,14 @@ def compile_on_host(mod: Module) -> Callable[..., Any]:
         return [item.numpy() for item in result]
 
     return run
+
+
+def literal(value: int | str) -> Expr:
+    """Return an integer or a string as an argument of a Relax call."""
+    return ir.StringImm(value) if isinstance(value, str) else tvm.tirx.IntImm("int64", value)
+
+
+def attribute(expr: Expr) -> int | str:
+    """Return the value of an integer or string argument of a Relax call."""
+    value = expr.value
+    return str(value) if isinstance(value, str) else int(value)

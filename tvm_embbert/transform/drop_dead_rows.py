@@ -3,7 +3,8 @@
 A walk from the result backwards finds for each tensor whether all its rows are read or only row 0,
 as when a classifier reads the [CLS] row. A row passes through everything that is local to a row
 (projections, normalisation, activations, the queries of attention) and through causal convolution,
-whose row 0 depends on row 0 alone. Attention reads its keys and values whole.
+whose row 0 depends on row 0 alone. Attention reads its keys and values whole. What was a vector
+picked from a matrix stays a matrix of one row.
 """
 
 from __future__ import annotations
@@ -97,8 +98,7 @@ def _emit(emitter: Emitter, binding: Expr, analysis: _Analysis) -> Expr:
         return emitter.lookup(call)
     selected = _selected(call)
     if selected is not None:
-        row = _first_row(emitter, selected[0], analysis)
-        return relax.op.squeeze(row, 0) if len(compat.shape_of(call)) == 1 else row
+        return _first_row(emitter, selected[0], analysis)
     if not analysis.one_row(binding.var):
         return emitter.rebuild(call)
     rows = analysis.row_arguments(binding.var)

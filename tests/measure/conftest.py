@@ -1,0 +1,45 @@
+"""The hand-made model of these tests, and images of it for every emulated board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tvm_embbert.measure import Image, ModelSources, build_image, build_library
+from tvm_embbert.target_file import load_target
+
+FAKE = Path(__file__).parent / "fake_model"
+
+ImageMaker = Callable[..., Image]
+
+
+@pytest.fixture(scope="session")
+def model() -> ModelSources:
+    sources = (FAKE / "src" / "fake.c", FAKE / "src" / "fake_weights.c")
+    return ModelSources("fake", sources, FAKE / "include")
+
+
+@pytest.fixture(scope="session")
+def image_for(model: ModelSources, tmp_path_factory: pytest.TempPathFactory) -> ImageMaker:
+    """Return a function that builds the image for a board, once for all tests."""
+    folder = tmp_path_factory.mktemp("images")
+
+    @cache
+    def build(board: str, profile: bool = False) -> Image:
+        return build_image(model, load_target(board), folder, profile=profile)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def library(model: ModelSources, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_library(model, tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture
+def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide all programs."""
+    monkeypatch.setenv("PATH", str(tmp_path))

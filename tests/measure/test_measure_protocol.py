@@ -1,0 +1,76 @@
+"""Frames and fault registers, without any device."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+import numpy as np
+import pytest
+
+from tvm_embbert.errors import DeviceError
+from tvm_embbert.measure import protocol
+from tvm_embbert.measure.emulator import step_ticks
+from tvm_embbert.measure.faults import fault_error, unpack_fault
+from tvm_embbert.measure.protocol import FrameType, Result
+from tvm_embbert.measure.sources import RUNTIME
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (0x11111111, 1, 2, 4),
+        (protocol.MAGIC, 9, 2, 4),
+        (protocol.MAGIC, 1, 99, 4),
+        (protocol.MAGIC, 1, 2, 2**31),
+    ],
+)
+def test_damaged_headers(header):
+    with pytest.raises(DeviceError, match="no answer"):
+        protocol.unpack_header(protocol.HEADER.pack(*header))
+
+
+def test_header_as_in_c():
+    text = (RUNTIME / "include" / "harness_protocol.h").read_text()
+    numbers = dict(re.findall(r"#define HARNESS_(\w+) (0x[0-9A-F]+|\d+)u", text))
+    assert int(numbers["MAGIC"], 16) == protocol.MAGIC
+    assert int(numbers["VERSION"]) == protocol.VERSION
+    assert {kind.name: int(numbers[kind.name]) for kind in FrameType} == {
+        kind.name: kind.value for kind in FrameType
+    }
+
+
+@pytest.mark.parametrize("size", [0, 23, 25])
+def test_result_of_a_wrong_size(size):
+    with pytest.raises(DeviceError, match="bytes instead of"):
+        protocol.unpack_result(bytes(size))
+
+
+def test_result():
+    payload = struct.pack("<iIQII2I3h", -4, 3, 2**40, 2, 5, 7, 8, -1, 0, 32767)
+    result = protocol.unpack_result(payload)
+    assert (result.code, result.ticks, result.marks) == (-4, 2**40, (7, 8))
+    np.testing.assert_array_equal(result.logits, [-1, 0, 32767])
+
+
+def test_marks_may_run_over():
+    result = Result(0, 0, (2**32 - 10, 20, 21, 50), 4, np.zeros(1, np.int16))
+    assert step_ticks(result) == [26, 0, 25]
+
+
+@pytest.mark.parametrize(("code", "text"), [(3, "counter"), (77, "unknown reason 77")])
+def test_errors_of_the_harness(code, text):
+    assert text in str(protocol.error_of(struct.pack("<I", code)))
+
+
+def test_fault_without_registers():
+    fault = unpack_fault(struct.pack("<14I", 6, 0, 1 << 20, *[0] * 11))
+    error = fault_error(fault, None)
+    assert (fault.pc, fault.address) == (None, None)
+    assert "UsageFault: STKOF" in error.what
+    assert "pc=" not in error.where
+
+
+def test_damaged_fault():
+    with pytest.raises(DeviceError, match="damaged"):
+        unpack_fault(b"123")

@@ -1,0 +1,133 @@
+"""The frames between this program and the harness on a device.
+
+The other side is ``runtime/include/harness_protocol.h``, which says what each frame holds.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from tvm_embbert.errors import DeviceError
+
+MAGIC = 0x51424D45
+VERSION = 1
+
+HEADER = struct.Struct("<IHHI")
+"""Magic, version, type, bytes of payload."""
+
+MAX_PAYLOAD = 1 << 20
+"""Bytes that no answer exceeds; a larger length means that the stream is damaged."""
+
+_REQUEST = struct.Struct("<iI")
+_INFO = struct.Struct("<5I")
+_RESULT = struct.Struct("<iIQII")
+
+_ERRORS = {
+    1: "it got a damaged request",
+    2: "it does not know the type of request (a profile needs a profiling image)",
+    3: "the instruction counter ran over during one inference",
+    4: "the model has more steps than the harness can mark",
+}
+
+
+class FrameType(IntEnum):
+    """What a frame asks or answers."""
+
+    INFO = 1
+    INFER = 2
+    PROFILE = 3
+    STACK = 4
+    QUIT = 5
+    FAULT = 6
+    ERROR = 7
+
+
+@dataclass(frozen=True)
+class HarnessInfo:
+    """What the image was built with; lengths in tokens, sizes in bytes."""
+
+    max_length: int
+    num_outputs: int
+    arena_size: int
+    stack_size: int
+    profile: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """An inference's outcome; ``ticks``, ``marks`` and ``mark_overhead`` are ticks of the counter.
+
+    Mark i is the count at the start of step i, the last one that at the end.
+    """
+
+    code: int
+    ticks: int
+    marks: tuple[int, ...]
+    mark_overhead: int
+    logits: npt.NDArray[np.int16]
+
+
+def pack(kind: FrameType, payload: bytes = b"") -> bytes:
+    """Return a whole frame."""
+    return HEADER.pack(MAGIC, VERSION, kind, len(payload)) + payload
+
+
+def pack_sentence(kind: FrameType, ids: npt.NDArray[np.int32], length: int) -> bytes:
+    """Return a request to run the model, with the length that the model is told."""
+    return pack(kind, _REQUEST.pack(length, len(ids)) + ids.astype("<i4").tobytes())
+
+
+def unpack_header(data: bytes) -> tuple[FrameType, int]:
+    """Return type and bytes of payload; raise :class:`DeviceError` if it is no frame of ours."""
+    magic, version, kind, length = HEADER.unpack(data)
+    known = kind in FrameType.__members__.values()
+    if magic != MAGIC or version != VERSION or not known or length > MAX_PAYLOAD:
+        raise DeviceError(
+            "The device sent something that is no answer.",
+            where=f"bytes {data.hex(' ')}",
+            supported=f"frames of version {VERSION}",
+            hint="Build the image again with this version of the program.",
+        )
+    return FrameType(kind), length
+
+
+def unpack_info(payload: bytes) -> HarnessInfo:
+    """Return what INFO answered."""
+    _require_size(payload, _INFO.size)
+    max_length, num_outputs, arena_size, stack_size, profile = _INFO.unpack(payload)
+    return HarnessInfo(max_length, num_outputs, arena_size, stack_size, bool(profile))
+
+
+def unpack_stack(payload: bytes) -> int:
+    """Return the bytes of stack that STACK answered."""
+    _require_size(payload, 4)
+    return int.from_bytes(payload, "little")
+
+
+def unpack_result(payload: bytes) -> Result:
+    """Return what INFER or PROFILE answered."""
+    if len(payload) < _RESULT.size:
+        _require_size(payload, _RESULT.size)
+    code, outputs, ticks, steps, overhead = _RESULT.unpack_from(payload)
+    _require_size(payload, _RESULT.size + 4 * steps + 2 * outputs)
+    marks = struct.unpack_from(f"<{steps}I", payload, _RESULT.size)
+    logits = np.frombuffer(payload, "<i2", outputs, _RESULT.size + 4 * steps)
+    return Result(code, ticks, marks, overhead, logits.astype(np.int16))
+
+
+def error_of(payload: bytes) -> DeviceError:
+    """Return the error for an ERROR frame."""
+    code = int.from_bytes(payload[:4], "little")
+    reason = _ERRORS.get(code, f"unknown reason {code}")
+    hint = "Lower icount_shift in the core's file." if code == 3 else ""
+    return DeviceError(f"The harness gave up: {reason}.", hint=hint)
+
+
+def _require_size(payload: bytes, size: int) -> None:
+    if len(payload) != size:
+        raise DeviceError(f"The device's answer has {len(payload)} bytes instead of {size}.")

@@ -1,0 +1,145 @@
+"""Finding and running C compilers.
+
+Every compilation runs inside the folder of its build and sees paths mapped to fixed ones, so the
+same sources and flags give the same bytes wherever they lie.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvm_embbert.errors import ToolchainError
+
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+"""Warnings that all C, generated or written, is free of."""
+
+COMMON_FLAGS = ("-O2", "-std=c99", "-ffunction-sections", "-fdata-sections", "-fno-common")
+"""Flags of every compilation."""
+
+COMPILE_TIMEOUT_S = 600.0
+"""Seconds that one compiler run may take."""
+
+_SHOWN_LINES = 20
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler: the program's path, and the flags that choose the core."""
+
+    program: str
+    flags: tuple[str, ...] = ()
+
+
+def find_program(name: str, install: str) -> str:
+    """Return the path of a program; raise :class:`ToolchainError` that says how to get it."""
+    path = shutil.which(name)
+    if path is None:
+        raise ToolchainError(
+            f"The program {name!r} is not installed.", where="PATH", hint=f"Install {install}."
+        )
+    return path
+
+
+def arm_compiler(flags: Sequence[str]) -> Compiler:
+    """Return GCC for bare Arm with the core's flags; raise :class:`ToolchainError` if missing."""
+    install = "gcc-arm-none-eabi and libnewlib-arm-none-eabi"
+    return Compiler(find_program("arm-none-eabi-gcc", install), tuple(flags))
+
+
+def host_compiler(flags: Sequence[str] = ()) -> Compiler:
+    """Return this machine's C compiler; raise :class:`ToolchainError` if there is none."""
+    for name in ("cc", "gcc"):
+        if shutil.which(name):
+            return Compiler(find_program(name, name), tuple(flags))
+    return Compiler(find_program("clang", "a C compiler (cc, gcc or clang)"), tuple(flags))
+
+
+def compile_sources(
+    compiler: Compiler,
+    sources: Sequence[Path],
+    build: Path,
+    group: str,
+    flags: Sequence[str],
+) -> list[str]:
+    """Compile each source to ``<group>/<number>_<stem>.o`` in the folder ``build``.
+
+    Parameters
+    ----------
+    flags
+        Flags beside :data:`COMMON_FLAGS`, :data:`WARNINGS` and the compiler's own.
+
+    Returns
+    -------
+    The objects' paths relative to ``build``, in the order of the sources.
+
+    Raises
+    ------
+    ToolchainError
+        If the compiler refuses a source; the error holds the first lines of its output.
+    """
+    (build / group).mkdir()
+    objects = [f"{group}/{number:03d}_{path.stem}.o" for number, path in enumerate(sources)]
+
+    def compile_one(source: Path, target: str) -> None:
+        mapped = _prefix_maps((source.parent.resolve(), group), (build.resolve(), "."))
+        command = [compiler.program, *compiler.flags, *COMMON_FLAGS, *WARNINGS, *mapped, *flags]
+        run([*command, "-c", str(source.resolve()), "-o", target], build, f"compile {source}")
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        list(pool.map(compile_one, sources, objects))
+    return objects
+
+
+def link(compiler: Compiler, objects: Sequence[str], build: Path, flags: Sequence[str]) -> None:
+    """Link objects inside ``build``; ``flags`` name the output. Raise :class:`ToolchainError`."""
+    command = [compiler.program, *compiler.flags, *flags, "-Wl,--build-id=none", *objects]
+    run(command, build, "link the model")
+
+
+def run(command: Sequence[str], folder: Path, task: str) -> str:
+    """Run a program of the toolchain in a folder and return what it printed.
+
+    Raises
+    ------
+    ToolchainError
+        If it cannot be started, fails or exceeds :data:`COMPILE_TIMEOUT_S`.
+    """
+    # Messages in English, whatever the user's language: the errors quote them.
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMPILE_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolchainError(f"Could not {task}: {error}", where=command[0]) from error
+    if done.returncode != 0:
+        raise _failure(command, task, done.stderr or done.stdout)
+    return done.stdout
+
+
+def _failure(command: Sequence[str], task: str, output: str) -> ToolchainError:
+    lines = output.strip().splitlines()
+    shown = "\n".join(["", *(f"    {line}" for line in lines[:_SHOWN_LINES])])
+    hint = "Check that the compiler is complete and supports the core's flags."
+    if "nano.specs" in output or "cannot find -l" in output:
+        hint = "Install libnewlib-arm-none-eabi."
+    return ToolchainError(
+        f"{Path(command[0]).name} could not {task}:{shown}", where=" ".join(command), hint=hint
+    )
+
+
+def _prefix_maps(*pairs: tuple[Path, str]) -> Iterable[str]:
+    return [f"-ffile-prefix-map={folder}={name}" for folder, name in pairs]

@@ -1,0 +1,56 @@
+/* Every fault ends here: its registers go to the host, and the image exits. */
+#include "harness_fault.h"
+#include "harness_port.h"
+#include "harness_protocol.h"
+
+#define SYSTEM_REGISTER(address) (*(volatile uint32_t *)(address))
+#define SCB_CFSR SYSTEM_REGISTER(0xE000ED28u)
+#define SCB_HFSR SYSTEM_REGISTER(0xE000ED2Cu)
+#define SCB_MMFAR SYSTEM_REGISTER(0xE000ED34u)
+#define SCB_BFAR SYSTEM_REGISTER(0xE000ED38u)
+
+/* MSTKERR, STKERR and STKOF: the stack was no good, and the registers are not on it. */
+#define CFSR_NOT_STACKED ((1u << 4) | (1u << 12) | (1u << 20))
+
+/* From the stack, in the order in which the core saves them. */
+static void read_saved(harness_fault *fault, const uint32_t *saved) {
+  fault->stacked_valid = 1u;
+  fault->r0 = saved[0];
+  fault->r1 = saved[1];
+  fault->r2 = saved[2];
+  fault->r3 = saved[3];
+  fault->r12 = saved[4];
+  fault->lr = saved[5];
+  fault->pc = saved[6];
+  fault->xpsr = saved[7];
+}
+
+__attribute__((used)) static __attribute__((noreturn)) void report_fault(const uint32_t *saved,
+                                                                         uint32_t exception) {
+  harness_fault fault = {.exception = exception,
+                         .cfsr = SCB_CFSR,
+                         .hfsr = SCB_HFSR,
+                         .mmfar = SCB_MMFAR,
+                         .bfar = SCB_BFAR};
+  if ((fault.cfsr & CFSR_NOT_STACKED) == 0u) {
+    read_saved(&fault, saved);
+  }
+  (void)harness_send(HARNESS_FAULT, &fault, sizeof(fault));
+  port_exit(true);
+}
+
+/* The report needs some stack. Where too little is left it starts again at the top; the saved
+ * registers then lie far below, or are lost anyway. */
+__attribute__((naked)) void harness_fault_handler(void) {
+  __asm__ volatile("mov r0, sp\n"
+                   "mrs r1, ipsr\n"
+                   "ldr r2, =__stack_end\n"
+                   "cmp r0, r2\n"
+                   "bhi 1f\n"
+                   "ldr r3, =harness_stack + 512\n"
+                   "cmp r0, r3\n"
+                   "bhs 2f\n"
+                   "1: mov sp, r2\n"
+                   "2: b report_fault\n"
+                   ".ltorg\n");
+}

@@ -1,0 +1,12 @@
+/* Included before every source of a model in a profiling build: makes each step leave a mark. */
+#ifndef HARNESS_STEP_H
+#define HARNESS_STEP_H
+
+#include <stdint.h>
+
+/* Notes the counter at the start of step `index`; the number of steps marks the end. */
+void harness_step(uint32_t index);
+
+#define TVMGEN_STEP(index) harness_step((uint32_t)(index))
+
+#endif

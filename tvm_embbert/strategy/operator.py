@@ -1,0 +1,193 @@
+"""What an operator strategy is: a match on the graph, an integer meaning, and implementations.
+
+An :class:`Operator` recognises a piece of the float graph, replaces it by a call of integer
+arithmetic and defines that arithmetic in NumPy. An :class:`Implementation` computes the same bytes
+on a device, for one instruction set. Both live in one file each and register themselves; see
+``docs/adding-an-operator.md``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvm_embbert import compat
+
+if TYPE_CHECKING:
+    from tvm_embbert.quantize.quantizer import Quantizer
+
+Array = NDArray[Any]
+Dim = int | str
+"""A number of elements: fixed, or the name of a symbolic dimension (``"n"``)."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor that exists at run time. `name` identifies it; rows come first in `shape`."""
+
+    name: str
+    shape: tuple[Dim, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerCall:
+    """One call of integer arithmetic.
+
+    Attributes
+    ----------
+    operator : str
+        Name of the :class:`Operator`.
+    name : str
+        Unique in the module, e.g. ``linear_3``.
+    args : tuple
+        :class:`Tensor` for run-time inputs, arrays for constants, ``int`` and ``str`` attributes.
+    output : Tensor
+        The result.
+    """
+
+    operator: str
+    name: str
+    args: tuple[Any, ...]
+    output: Tensor
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Return the run-time inputs, in order."""
+        return [a for a in self.args if isinstance(a, Tensor)]
+
+    @property
+    def constants(self) -> list[Array]:
+        """Return the constant inputs, in order."""
+        return [a for a in self.args if isinstance(a, np.ndarray)]
+
+    @property
+    def rows(self) -> Dim:
+        """Return the number of rows that are computed."""
+        return self.output.shape[0] if self.output.shape else 1
+
+
+Pattern = tuple[Any, dict[str, Any]]
+"""A TVM dataflow pattern, and the parts of it by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A piece of the float graph that an operator takes: its result, and its parts by name."""
+
+    operator: Operator
+    output: compat.Expr
+    parts: Mapping[str, compat.Expr]
+    values: Mapping[compat.Expr, compat.Expr] = field(default_factory=dict)
+    """What each variable of the graph is bound to."""
+
+    def producer(self, part: str) -> compat.Expr:
+        """Return the expression that makes a part, or the part itself."""
+        return self.values.get(self.parts[part], self.parts[part])
+
+    def constant(self, part: str) -> Array:
+        """Return the value of a constant part."""
+        return compat.value_of(self.parts[part])
+
+
+class Operator(ABC):
+    """Recognises, quantises and defines one operator."""
+
+    name: ClassVar[str]
+    priority: ClassVar[int] = 10
+    """Operators of higher priority are tried first: larger patterns before smaller ones."""
+    wide_inputs: ClassVar[tuple[str, ...]] = ()
+    """Parts that are wanted in 16 bits because 8 would lose accuracy."""
+    wide_at_the_end: ClassVar[tuple[str, ...]] = ()
+    """Parts that are wanted in 16 bits where the operator makes the model's result."""
+    causal_rows: ClassVar[bool] = False
+    """Whether row i of the result depends on rows 0 to i of the inputs alone."""
+
+    @abstractmethod
+    def patterns(self) -> list[Pattern]:
+        """Return the forms that the operator takes, the largest first."""
+
+    def accepts(self, match: Match) -> bool:
+        """Return whether shapes and attributes are as the operator needs them."""
+        return True
+
+    @abstractmethod
+    def inputs(self, match: Match) -> list[compat.Expr]:
+        """Return the variables that the matched piece reads."""
+
+    @abstractmethod
+    def quantize(self, match: Match, quantizer: Quantizer) -> None:
+        """Emit the integer call for a match, and record the result's scale."""
+
+    @abstractmethod
+    def reference(self, call: IntegerCall, args: Sequence[Any], rows: int) -> Array:
+        """Compute the call in NumPy.
+
+        Parameters
+        ----------
+        call : IntegerCall
+            The call, for its types.
+        args : sequence
+            Its arguments, with the values of run-time inputs in the place of tensors.
+        rows : int
+            Rows of the result.
+        """
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Memory that an implementation needs while it runs: planned in the arena, not on the stack."""
+
+    name: str
+    shape: tuple[Dim, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """What an implementation makes of a call.
+
+    Attributes
+    ----------
+    prim_func : PrimFunc
+        TIR. Its parameters are the run-time inputs, the constants, the output and the scratch, in
+        this order; its symbolic shape variables are bound by name through `dims`.
+    constants : tuple of arrays
+        The constants in the layout that the kernel reads.
+    scratch : tuple of Scratch
+        Scratch memory.
+    dims : mapping
+        Name of each symbolic variable of `prim_func` to its value.
+    """
+
+    prim_func: Any
+    constants: tuple[Array, ...]
+    scratch: tuple[Scratch, ...] = ()
+    dims: Mapping[str, Dim] = field(default_factory=dict)
+
+
+class Implementation(ABC):
+    """Computes an operator on devices of one instruction set."""
+
+    operator: ClassVar[str]
+    isa: ClassVar[str]
+    priority: ClassVar[int] = 0
+    """Among those that a target can run, the highest wins."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that ``--explain`` shows and overrides use."""
+        return f"{self.operator}.{self.isa}"
+
+    def reject(self, call: IntegerCall) -> str:
+        """Return why the call cannot be taken, or the empty string."""
+        return ""
+
+    @abstractmethod
+    def kernel(self, call: IntegerCall) -> Kernel:
+        """Return the kernel for a call."""
