@@ -155,20 +155,26 @@ class Kernel:
     Attributes
     ----------
     prim_func : PrimFunc
-        TIR. Its parameters are the run-time inputs, the constants, the output and the scratch, in
-        this order; its symbolic shape variables are bound by name through `dims`.
+        TIR. Its parameters are the run-time inputs, the constants, the scalars, the output and the
+        scratch, in this order; its symbolic shape variables are bound by name through `dims`.
     constants : tuple of arrays
         The constants in the layout that the kernel reads.
+    scalars : tuple of int
+        Values of scalar parameters.
     scratch : tuple of Scratch
         Scratch memory.
     dims : mapping
         Name of each symbolic variable of `prim_func` to its value.
+    in_place : str
+        Name of the input whose memory the output may take, or the empty string.
     """
 
     prim_func: Any
     constants: tuple[Array, ...]
+    scalars: tuple[int, ...] = ()
     scratch: tuple[Scratch, ...] = ()
     dims: Mapping[str, Dim] = field(default_factory=dict)
+    in_place: str = ""
 
 
 class Implementation(ABC):

@@ -1,0 +1,50 @@
+"""The library: all files of a compiled model, as text by path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tvm_embbert.codegen.entry import print_entry
+from tvm_embbert.codegen.header import Interface, print_header
+from tvm_embbert.codegen.names import Names
+from tvm_embbert.codegen.sources import print_internal_header, print_kernels, print_weights
+from tvm_embbert.memory.plan import MemoryPlan
+from tvm_embbert.memory.program import Program
+
+ARITHMETIC = "tvm_embbert_arithmetic.h"
+_RUNTIME = Path(__file__).parent.parent / "runtime" / "include"
+
+
+@dataclass(frozen=True)
+class Library:
+    """Files by path relative to the library's folder: ``include/`` is public, ``src/`` is not."""
+
+    names: Names
+    files: dict[str, str]
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write the files below a folder; returns their paths."""
+        paths = []
+        for name, text in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            paths.append(path)
+        return paths
+
+
+def generate(
+    names: Names, program: Program, plan: MemoryPlan, interface: Interface
+) -> Library:
+    """Print a program as a C99 library."""
+    prefix = names.prefix
+    files = {
+        f"include/{prefix}.h": print_header(names, program, plan, interface),
+        f"src/{prefix}.c": print_entry(names, program, plan),
+        f"src/{prefix}_internal.h": print_internal_header(names, program),
+        f"src/{prefix}_kernels.c": print_kernels(names, program),
+        f"src/{prefix}_weights.c": print_weights(names, program),
+        f"src/{ARITHMETIC}": (_RUNTIME / ARITHMETIC).read_text(encoding="utf-8"),
+    }
+    return Library(names, files)

@@ -1,0 +1,63 @@
+"""The other sources: kernels, weights and the header that they share with the entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tvm_embbert.codegen.c_expression import C_TYPES
+from tvm_embbert.codegen.names import Names
+from tvm_embbert.memory.program import Array, Program
+
+_WIDTH = 100
+
+
+def print_internal_header(names: Names, program: Program) -> str:
+    """Return the text of ``tvmgen_<model>_internal.h``."""
+    kernels = "\n".join(
+        f"{f.prototype(names.symbol(name))};" for name, f in program.kernels.items()
+    )
+    constants = "\n".join(f"extern {_declaration(names, n, v)};" for n, v in _constants(program))
+    guard = f"{names.macro}_INTERNAL_H"
+    return (
+        f"#ifndef {guard}\n#define {guard}\n\n"
+        f"#include <stdint.h>\n\n{kernels}\n\n{constants}\n\n#endif\n"
+    )
+
+
+def print_kernels(names: Names, program: Program) -> str:
+    """Return the text of ``tvmgen_<model>_kernels.c``."""
+    functions = "\n".join(f.definition(names.symbol(n)) for n, f in program.kernels.items())
+    return (
+        f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n\n{functions}'
+    )
+
+
+def print_weights(names: Names, program: Program) -> str:
+    """Return the text of ``tvmgen_<model>_weights.c``."""
+    arrays = "\n".join(
+        f"{_declaration(names, name, value)} = {{\n{_rows(value)}\n}};\n"
+        for name, value in _constants(program)
+    )
+    return f'#include "{names.prefix}_internal.h"\n\n{arrays}'
+
+
+def _constants(program: Program) -> Iterator[tuple[str, Array]]:
+    yield from program.constants.items()
+
+
+def _declaration(names: Names, name: str, value: Array) -> str:
+    return f"const {C_TYPES[str(value.dtype)]} {names.symbol(name)}[{value.size}]"
+
+
+def _rows(value: Array) -> str:
+    """Return the elements, as many a line as fit."""
+    texts = [_literal(v) for v in value.reshape(-1).tolist()]
+    per_line = max(1, (_WIDTH - 4) // (max(map(len, texts)) + 2))
+    lines = (texts[i : i + per_line] for i in range(0, len(texts), per_line))
+    return ",\n".join("    " + ", ".join(line) for line in lines)
+
+
+def _literal(value: int) -> str:
+    return "INT32_MIN" if value == np.iinfo(np.int32).min else str(value)

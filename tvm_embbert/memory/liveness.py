@@ -1,0 +1,61 @@
+"""Analysis: when each buffer is in use, and which buffers therefore must not overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm_embbert.memory.program import Program
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a planning algorithm sees of a buffer: bytes, and the steps it is in use in."""
+
+    name: str
+    size: int
+    first: int
+    last: int
+
+    def conflicts(self, other: Block) -> bool:
+        """Return whether both are in use in some step."""
+        return self.first <= other.last and other.first <= self.last
+
+
+def live_blocks(program: Program, length: int) -> list[Block]:
+    """Return a block for each buffer of the arena, for inputs of up to `length` tokens.
+
+    The caller's own memory (ids and logits) is left out; a result computed in place shares its
+    input's block.
+    """
+    uses: dict[str, list[int]] = {}
+    for index, step in enumerate(program.steps):
+        for name in step.buffers:
+            uses.setdefault(owner(program, name), []).append(index)
+    external = (program.input, program.result)
+    return [
+        Block(name, program.buffers[name].size(length), min(steps), max(steps))
+        for name, steps in uses.items()
+        if name not in external
+    ]
+
+
+def owner(program: Program, name: str) -> str:
+    """Return the buffer whose memory a buffer uses: its own, or the one it was computed in."""
+    while name in program.in_place:
+        name = program.in_place[name]
+    return name
+
+
+def lower_bound(blocks: list[Block], alignment: int) -> int:
+    """Return the bytes that are in use at once in the worst step: no plan takes less."""
+    steps = range(max((b.last for b in blocks), default=-1) + 1)
+    return max((sum(_padded(b, alignment) for b in in_use(blocks, s)) for s in steps), default=0)
+
+
+def in_use(blocks: list[Block], step: int) -> list[Block]:
+    """Return the blocks in use in a step."""
+    return [b for b in blocks if b.first <= step <= b.last]
+
+
+def _padded(block: Block, alignment: int) -> int:
+    return -(-block.size // alignment) * alignment

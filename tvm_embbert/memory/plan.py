@@ -1,0 +1,63 @@
+"""Placement: offsets in the one arena, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tvm_embbert.memory.greedy_by_size import greedy_by_size
+from tvm_embbert.memory.liveness import Block, in_use, live_blocks, lower_bound
+from tvm_embbert.memory.program import Program
+from tvm_embbert.memory.verify import verify
+
+ALIGNMENT = 16
+"""Bytes that buffers and the arena are aligned to: a vector of Armv8.1-M MVE."""
+POOL = "sram"
+Algorithm = Callable[[Sequence[Block], int], dict[str, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryPlan:
+    """Where each buffer lies, for inputs of up to `length` tokens."""
+
+    length: int
+    blocks: list[Block]
+    offsets: dict[str, int]
+
+    @cached_property
+    def arena(self) -> int:
+        """Return the arena's size in bytes, a multiple of the alignment."""
+        end = max((self.offsets[b.name] + b.size for b in self.blocks), default=0)
+        return max(ALIGNMENT, -(-end // ALIGNMENT) * ALIGNMENT)
+
+    @cached_property
+    def lower_bound(self) -> int:
+        """Return the bytes in use at once in the worst step."""
+        return lower_bound(self.blocks, ALIGNMENT)
+
+    def at_peak(self) -> list[Block]:
+        """Return the blocks in use in the step that takes the most, the largest first."""
+        steps = range(max((b.last for b in self.blocks), default=-1) + 1)
+        live = (in_use(self.blocks, step) for step in steps)
+        return sorted(max(live, key=lambda bs: sum(b.size for b in bs)), key=lambda b: -b.size)
+
+
+def plan_memory(
+    program: Program, length: int, algorithm: Algorithm = greedy_by_size
+) -> MemoryPlan:
+    """Plan the arena of a program, and verify the plan.
+
+    Parameters
+    ----------
+    program : Program
+        The steps and their buffers.
+    length : int
+        Longest input, in tokens.
+    algorithm : callable
+        From blocks and an alignment to the offset of each block.
+    """
+    blocks = live_blocks(program, length)
+    plan = MemoryPlan(length, blocks, algorithm(blocks, ALIGNMENT))
+    verify(program, plan.offsets, length, plan.arena, ALIGNMENT)
+    return plan

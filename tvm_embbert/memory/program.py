@@ -1,0 +1,199 @@
+"""The lowered program: kernels, the steps that call them, and the buffers in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvm_embbert.codegen.c_printer import CFunction, print_c
+from tvm_embbert.codegen.lower_tir import lower_tir
+from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.strategy.operator import Dim, IntegerCall, Kernel, Tensor
+from tvm_embbert.strategy.registry import Choice, choose
+
+Array = NDArray[Any]
+ITEM_SIZES = {"bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory in the arena: a tensor, or an implementation's scratch."""
+
+    name: str
+    shape: tuple[Dim, ...]
+    dtype: str
+
+    def size(self, length: int) -> int:
+        """Return the bytes that it takes for inputs of up to `length` tokens."""
+        return ITEM_SIZES[self.dtype] * prod(length if isinstance(d, str) else d for d in self.shape)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a kernel call.
+
+    Attributes
+    ----------
+    kind : str
+        ``buffer``, ``constant``, ``scalar`` or ``dim``.
+    value : str or int
+        Name of the buffer or constant; the number; ``"n"`` or the number of rows.
+    """
+
+    kind: str
+    value: str | int
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call of a kernel."""
+
+    name: str
+    operator: str
+    kernel: str
+    choice: Choice
+    arguments: tuple[Argument, ...]
+    reads: tuple[str, ...]
+    writes: str
+    scratch: tuple[str, ...]
+
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """Return all buffers that the step touches."""
+        return (*self.reads, self.writes, *self.scratch)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What code is generated from.
+
+    Attributes
+    ----------
+    steps : list of Step
+        In the order that they run.
+    buffers : dict
+        By name; the input and the result are among them, though the caller owns these.
+    constants : dict
+        Arrays by name, each content once.
+    kernels : dict
+        Printed functions by name, each content once.
+    prim_funcs : dict
+        Their S-TIR.
+    in_place : dict
+        Buffers that take over the memory of another, by name.
+    """
+
+    source: IntegerModule
+    steps: list[Step]
+    buffers: dict[str, Buffer]
+    constants: dict[str, Array]
+    kernels: dict[str, CFunction]
+    prim_funcs: dict[str, Any]
+    in_place: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def input(self) -> str:
+        """Return the name of the token ids."""
+        return self.source.input.name
+
+    @property
+    def result(self) -> str:
+        """Return the name of the logits."""
+        return self.source.result.name
+
+    @property
+    def outputs(self) -> int:
+        """Return the number of logits."""
+        return self.buffers[self.result].size(1) // ITEM_SIZES[self.buffers[self.result].dtype]
+
+
+def build_program(
+    module: IntegerModule, isa: Sequence[str], overrides: Mapping[str, str] | None = None
+) -> Program:
+    """Choose an implementation for each call and collect what they make.
+
+    Parameters
+    ----------
+    module : IntegerModule
+        The model.
+    isa : sequence of str
+        Instruction sets of the target's core.
+    overrides : mapping, optional
+        See :func:`tvm_embbert.strategy.registry.choose`.
+    """
+    builder = _Builder(module)
+    for call in module.calls:
+        builder.add(call, choose(call, isa, overrides))
+    return builder.program()
+
+
+class _Builder:
+    def __init__(self, module: IntegerModule) -> None:
+        self._module = module
+        self._program = Program(module, [], {}, {}, {}, {})
+        self._constant_names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._kernel_names: dict[CFunction, str] = {}
+        self._add_buffer(module.input)
+
+    def program(self) -> Program:
+        """Return the program; in-place results are settled once all readers are known."""
+        last_reader = {name: s.name for s in self._program.steps for name in s.reads}
+        for result, source in list(self._program.in_place.items()):
+            if last_reader[source] != result or source == self._program.input:
+                del self._program.in_place[result]
+        return self._program
+
+    def add(self, call: IntegerCall, choice: Choice) -> None:
+        """Append the step of a call."""
+        kernel = choice.implementation.kernel(call)
+        function = self._add_kernel(call.operator, kernel)
+        self._add_buffer(call.output)
+        scratch = tuple(f"{call.name}_{s.name}" for s in kernel.scratch)
+        for name, s in zip(scratch, kernel.scratch, strict=True):
+            self._program.buffers[name] = Buffer(name, s.shape, s.dtype)
+        if kernel.in_place:
+            self._program.in_place[call.name] = kernel.in_place
+        reads = tuple(dict.fromkeys(t.name for t in call.tensors))
+        arguments = self._arguments(call, kernel, scratch, function)
+        self._program.steps.append(
+            Step(call.name, call.operator, function, choice, arguments, reads, call.name, scratch)
+        )
+
+    def _add_buffer(self, tensor: Tensor) -> None:
+        self._program.buffers[tensor.name] = Buffer(tensor.name, tensor.shape, tensor.dtype)
+
+    def _add_kernel(self, operator: str, kernel: Kernel) -> str:
+        function = print_c(lower_tir(kernel.prim_func), restrict=not kernel.in_place)
+        if function not in self._kernel_names:
+            number = sum(n.startswith(f"{operator}_kernel_") for n in self._program.kernels)
+            name = f"{operator}_kernel_{number}"
+            self._kernel_names[function] = name
+            self._program.kernels[name] = function
+            self._program.prim_funcs[name] = kernel.prim_func
+        return self._kernel_names[function]
+
+    def _arguments(
+        self, call: IntegerCall, kernel: Kernel, scratch: Sequence[str], function: str
+    ) -> tuple[Argument, ...]:
+        tensors = [Argument("buffer", t.name) for t in call.tensors]
+        names = [str(p.name) for p in kernel.prim_func.params][len(tensors) :]
+        pairs = zip(names, kernel.constants, strict=False)
+        constants = [Argument("constant", self._constant(f"{call.name}_{n}", v)) for n, v in pairs]
+        scalars = [Argument("scalar", value) for value in kernel.scalars]
+        written = [Argument("buffer", name) for name in (call.name, *scratch)]
+        used = self._program.kernels[function].dims
+        dims = [Argument("dim", kernel.dims[name]) for name in used]
+        return (*tensors, *constants, *scalars, *written, *dims)
+
+    def _constant(self, name: str, value: Array) -> str:
+        value = np.ascontiguousarray(value)
+        key = (str(value.dtype), value.shape, value.tobytes())
+        if key not in self._constant_names:
+            self._constant_names[key] = name
+            self._program.constants[name] = value
+        return self._constant_names[key]

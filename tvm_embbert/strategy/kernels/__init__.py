@@ -1,0 +1,1 @@
+"""Implementations, a folder an instruction set, a file an operator."""

@@ -1,0 +1,1 @@
+"""Portable C: correct on every core, with no instruction set's own code."""
