@@ -203,3 +203,19 @@ def attribute(expr: Expr) -> int | str:
     """Return the value of an integer or string argument of a Relax call."""
     value = expr.value
     return str(value) if isinstance(value, str) else int(value)
+
+
+def kernels_module(prim_funcs: dict[str, Any]) -> Module:
+    """Return an IRModule of PrimFuncs under these names."""
+    named = {n: f.with_attr("global_symbol", n) for n, f in prim_funcs.items()}
+    return ir.IRModule(named)
+
+
+def to_json(mod: Module) -> str:
+    """Return a module as TVM's JSON, constants included."""
+    return str(ir.save_json(mod))
+
+
+def from_json(text: str) -> Module:
+    """Return the module that :func:`to_json` wrote."""
+    return ir.load_json(text)

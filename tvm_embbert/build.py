@@ -1,0 +1,106 @@
+"""Build a lowered model: C library, image, archive and report, in one folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tvm_embbert import compat
+from tvm_embbert.codegen.archive import write_archive
+from tvm_embbert.compiled import LIBRARY, MODEL_FILES, CompiledModel, library_sources
+from tvm_embbert.folder import MARKER, replaced_folder, write_text
+from tvm_embbert.lowering import Lowered
+from tvm_embbert.measure import EmulatorSession, Image, ModelSources, build_image, build_library
+from tvm_embbert.memory.budget import Needs, check_budget
+from tvm_embbert.models.checkpoint import Model
+from tvm_embbert.report.build_report import Counts, build_report
+from tvm_embbert.target_json import target_to_json
+
+
+def build(
+    lowered: Lowered, out: Path | str, model: Model | None = None, measure: bool = True
+) -> CompiledModel:
+    """Compile and link a lowered model, and check it against the device's memory.
+
+    Parameters
+    ----------
+    lowered : Lowered
+        Program, plan and target.
+    out : Path or str
+        Folder to write; an earlier compiled model there is replaced, anything else is an error.
+    model : Model, optional
+        The float model and its tokenizer, kept beside the image for `run` on text and `validate`.
+    measure : bool
+        Count the instructions of an inference at the greatest length on the emulator.
+
+    Raises
+    ------
+    BudgetError
+        The linked image takes more than the device gives.
+    ToolchainError
+        A compiler or the emulator is missing, or fails.
+    """
+    with replaced_folder(Path(out)) as work:
+        lowered.library.write(work / LIBRARY)
+        built = _link(lowered, work)
+        measured = measure and isinstance(built, Image)
+        report = build_report(lowered, built, None)
+        _check(lowered, report)
+        if measured:
+            report = build_report(lowered, built, _count(lowered, built, work))
+        write_archive(
+            work / "model.tar", lowered.library, lowered.program, lowered.plan, lowered.target.name
+        )
+        _write_metadata(lowered, work, model)
+        write_text(work / "report.json", json.dumps(report, indent=2) + "\n")
+    return CompiledModel(Path(out))
+
+
+def _link(lowered: Lowered, work: Path) -> Image | Path:
+    sources = library_sources(work, lowered.names)
+    if lowered.target.core.toolchain == "host":
+        return build_library(sources, work / "host")
+    return build_image(sources, lowered.target, work / "image")
+
+
+def _check(lowered: Lowered, report: dict[str, Any]) -> None:
+    ram, flash = report["memory"]["ram"], report["memory"]["flash"]
+    needs = Needs(ram["total"] - ram["arena"], flash["total"])
+    check_budget(lowered.program, lowered.plan, needs, lowered.target)
+
+
+def _count(lowered: Lowered, image: Image, work: Path) -> Counts:
+    """Run one inference of the greatest length, and once more with a mark at each step."""
+    length = lowered.plan.length
+    ids = np.random.default_rng(0).integers(1, lowered.interface.vocabulary, length).tolist()
+    with EmulatorSession(image) as session:
+        total = session.infer(ids).instructions
+    sources: ModelSources = library_sources(work, lowered.names)
+    profiling = build_image(sources, lowered.target, work / "profile", profile=True)
+    with EmulatorSession(profiling) as session:
+        steps = session.profile(ids)
+    shutil.rmtree(work / "profile")
+    return Counts(length, total or 0, steps)
+
+
+def _write_metadata(lowered: Lowered, work: Path, model: Model | None) -> None:
+    module = lowered.program.source
+    write_text(work / "integer.json", compat.to_json(module.mod))
+    if model is not None:
+        (work / "model").mkdir()
+        for name in MODEL_FILES:
+            if (model.folder / name).is_file():
+                shutil.copyfile(model.folder / name, work / "model" / name)
+    metadata = {
+        "version": 1,
+        "name": lowered.names.model,
+        "target": target_to_json(lowered.target),
+        "scales": module.scales,
+        "pad_token": module.pad_token,
+        "has_model": model is not None,
+    }
+    write_text(work / MARKER, json.dumps(metadata, indent=2) + "\n")

@@ -1,0 +1,136 @@
+"""From a model's folder to a compiled model: the stages in their order."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tvm_embbert import compat
+from tvm_embbert.build import build
+from tvm_embbert.codegen.names import identifier
+from tvm_embbert.compiled import CompiledModel
+from tvm_embbert.errors import UsageError
+from tvm_embbert.frontend.torch_frontend import from_torch
+from tvm_embbert.lowering import Lowered, lower, with_budget
+from tvm_embbert.models.checkpoint import Model, load_model
+from tvm_embbert.models.text import synthetic_sentences
+from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.quantize.quantize import quantize
+from tvm_embbert.target import Target
+from tvm_embbert.target_file import load_target
+from tvm_embbert.transform.pipeline import simplify
+
+
+def import_model(model: Model, max_length: int | None = None) -> compat.Module:
+    """Import a model into Relax and simplify it; ``.show()`` prints the result.
+
+    Parameters
+    ----------
+    model : Model
+        See :func:`tvm_embbert.load_model`.
+    max_length : int, optional
+        Longest input in tokens; the model's own where it is not given.
+    """
+    length = model.max_length if max_length is None else max_length
+    if length > model.max_length:
+        raise UsageError(
+            f"A maximum length of {length} tokens is more than the model knows.",
+            where="max_length",
+            supported=f"4 to {model.max_length} tokens",
+        )
+    return simplify(from_torch(model.module, length))
+
+
+def calibration_ids(
+    model: Model, sentences: Sequence[str] | None = None, max_length: int | None = None
+) -> list[list[int]]:
+    """Return token ids to calibrate with.
+
+    Parameters
+    ----------
+    model : Model
+        Its tokenizer is used.
+    sentences : sequence of str, optional
+        Calibration text; else the model's own, else random tokens, which a warning says.
+    max_length : int, optional
+        Longest sentence in tokens; the rest is cut off.
+    """
+    length = max_length or model.max_length
+    texts = model.calibration if sentences is None else sentences
+    if texts:
+        return [model.encoder.encode(text, length) for text in texts]
+    warnings.warn(
+        f"{model.name} comes without calibration.txt: scales are set on random tokens. "
+        "Give some tens of typical sentences with --calibration.",
+        stacklevel=2,
+    )
+    return synthetic_sentences(model.vocab_size, model.encoder.cls_token, length)
+
+
+def quantize_model(
+    model: Model,
+    max_length: int | None = None,
+    sentences: Sequence[str] | None = None,
+    progress: bool = False,
+) -> IntegerModule:
+    """Import and quantise a model; see :func:`import_model` and :func:`calibration_ids`."""
+    mod = import_model(model, max_length)
+    ids = calibration_ids(model, sentences, max_length)
+    return quantize(mod, ids, pad_token=model.pad_token, progress=progress)
+
+
+def lower_model(
+    model: Model,
+    module: IntegerModule,
+    target: Target | str,
+    name: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Lowered:
+    """Lower a quantised model for a target, with the model's name, labels and vocabulary."""
+    chosen = identifier(model.name) if name is None else name
+    return lower(module, target, chosen, model.labels, model.vocab_size, overrides)
+
+
+def compile_model(
+    model: Model | str | Path,
+    target: Target | str,
+    out: Path | str,
+    max_length: int | None = None,
+    ram: int | None = None,
+    flash: int | None = None,
+    sentences: Sequence[str] | None = None,
+    name: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    measure: bool = True,
+    progress: bool = False,
+) -> CompiledModel:
+    """Run all stages.
+
+    Parameters
+    ----------
+    model : Model, str or Path
+        A model, its folder, or the name of a shipped one.
+    target : Target or str
+        A device, its name or its file.
+    out : Path or str
+        Folder to write.
+    max_length : int, optional
+        Longest input in tokens.
+    ram, flash : int, optional
+        Budget in bytes in the place of the device's own.
+    sentences : sequence of str, optional
+        Calibration text.
+    name : str, optional
+        Name of the C library.
+    overrides : mapping, optional
+        Implementation to use, by operator or call.
+    measure, progress : bool
+        Count instructions on the emulator; show progress.
+    """
+    device = load_target(target) if isinstance(target, str) else target
+    device = with_budget(device, ram, flash)
+    loaded = model if isinstance(model, Model) else load_model(model)
+    module = quantize_model(loaded, max_length, sentences, progress)
+    lowered = lower_model(loaded, module, device, name, overrides)
+    return build(lowered, out, loaded, measure)

@@ -1,0 +1,123 @@
+"""From an integer module to a planned program and its C library for one target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from tvm_embbert import compat
+from tvm_embbert.codegen.header import Interface
+from tvm_embbert.codegen.library import Library, generate
+from tvm_embbert.codegen.names import Names
+from tvm_embbert.memory.plan import MemoryPlan, plan_memory
+from tvm_embbert.memory.program import Program, build_program
+from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.target import Target
+from tvm_embbert.target_file import load_target
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A program with its memory plan, for one target; nothing is compiled yet.
+
+    Attributes
+    ----------
+    program : Program
+        Steps, kernels, constants.
+    plan : MemoryPlan
+        The arena.
+    target : Target
+        The device.
+    names : Names
+        Prefix of symbols.
+    interface : Interface
+        Labels and vocabulary.
+    """
+
+    program: Program
+    plan: MemoryPlan
+    target: Target
+    names: Names
+    interface: Interface
+
+    def show(self) -> None:
+        """Print the kernels as TVMScript."""
+        self.mod.show()
+
+    @property
+    def mod(self) -> compat.Module:
+        """Return the kernels' S-TIR as an IRModule."""
+        return compat.kernels_module(self.program.prim_funcs)
+
+    @cached_property
+    def library(self) -> Library:
+        """Return the C sources."""
+        return generate(self.names, self.program, self.plan, self.interface)
+
+    def explain(self) -> list[dict[str, Any]]:
+        """Return for each step which implementation took it, why, and why others did not."""
+        return [
+            {
+                "step": step.name,
+                "operator": step.operator,
+                "implementation": step.choice.implementation.name,
+                "kernel": step.kernel,
+                "reason": step.choice.reason,
+                "passed_over": dict(step.choice.passed_over),
+            }
+            for step in self.program.steps
+        ]
+
+
+def lower(
+    module: IntegerModule,
+    target: Target | str,
+    name: str = "model",
+    labels: tuple[str, ...] = (),
+    vocabulary: int | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Lowered:
+    """Choose kernels for a target and plan the memory.
+
+    Parameters
+    ----------
+    module : IntegerModule
+        The quantised model.
+    target : Target or str
+        A device, or its name or file.
+    name : str
+        Names the C library: symbols begin with ``tvmgen_<name>``.
+    labels : tuple of str
+        Names of the logits, for the header; numbers where there are none.
+    vocabulary : int, optional
+        Number of token ids; the largest embedding table's rows where it is not given.
+    overrides : mapping, optional
+        Implementation to use, by operator or call.
+    """
+    device = load_target(target) if isinstance(target, str) else target
+    program = build_program(module, device.core.isa, overrides)
+    plan = plan_memory(program, module.max_length)
+    named = labels or tuple(str(i) for i in range(program.outputs))
+    known = vocabulary or _vocabulary(module)
+    return Lowered(program, plan, device, Names(name), Interface(named, known))
+
+
+def with_budget(target: Target, ram: int | None, flash: int | None) -> Target:
+    """Return the target with another budget, in bytes."""
+    return replace(
+        target,
+        ram_budget=target.ram_budget if ram is None else ram,
+        flash_budget=target.flash_budget if flash is None else flash,
+    )
+
+
+def _vocabulary(module: IntegerModule) -> int:
+    """Return the rows of the smallest table that the token ids index."""
+    rows = [
+        call.constants[0].shape[0]
+        for call in module.calls
+        if call.operator == "gather" and call.tensors[0].name == module.input.name
+    ]
+    return min(rows)

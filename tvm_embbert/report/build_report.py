@@ -1,0 +1,143 @@
+"""``report.json``: what a compiled model takes, with the figures of the linked image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tvm_embbert.lowering import Lowered
+from tvm_embbert.measure import Image, memory_use
+from tvm_embbert.measure.library_size import library_use
+from tvm_embbert.memory.liveness import owner
+from tvm_embbert.memory.plan import ALIGNMENT, POOL
+
+COUNT_METHOD = (
+    "instructions executed, counted by the emulator's virtual clock (QEMU -icount) and read from a "
+    "timer of the board before and after the call; they are not cycles"
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Instructions of one inference at a length, and of each of its steps."""
+
+    length: int
+    total: int
+    steps: Sequence[int]
+
+
+def build_report(lowered: Lowered, built: Image | Path, counts: Counts | None) -> dict[str, Any]:
+    """Return the report of a built model; sizes are bytes.
+
+    Parameters
+    ----------
+    lowered : Lowered
+        What was built.
+    built : Image or Path
+        The linked image, or the shared library on the host target.
+    counts : Counts, optional
+        Measured instructions; none on the host target.
+    """
+    return {
+        "target": {
+            "name": lowered.target.name,
+            "description": lowered.target.description,
+            "core": lowered.target.core.name,
+        },
+        "model": {
+            "name": lowered.names.model,
+            "labels": list(lowered.interface.labels),
+            "vocabulary": lowered.interface.vocabulary,
+            "logit_scale": lowered.program.source.logit_scale,
+        },
+        "max_length": lowered.plan.length,
+        "memory": _memory(lowered, built),
+        "instructions": _instructions(lowered, counts),
+        "accuracy": None,
+        "schedules": [],
+        "strategies": lowered.explain(),
+    }
+
+
+def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
+    ram, flash, source = _sizes(built, lowered)
+    target, plan = lowered.target, lowered.plan
+    return {
+        "ram": {**ram, "total": sum(v or 0 for v in ram.values()), "budget": target.ram_budget},
+        "flash": {
+            **flash,
+            "total": sum(v or 0 for v in flash.values()),
+            "budget": target.flash_budget,
+        },
+        "source": source,
+        "arena_lower_bound": plan.lower_bound,
+        "arena_alignment": ALIGNMENT,
+        "pools": [{"name": POOL, "size": plan.arena}],
+        "buffers": _buffers(lowered),
+        "constants": [
+            {"name": n, "size": v.nbytes} for n, v in lowered.program.constants.items()
+        ],
+    }
+
+
+def _sizes(
+    built: Image | Path, lowered: Lowered
+) -> tuple[dict[str, int | None], dict[str, int | None], str]:
+    """Return RAM, flash and where they come from."""
+    if isinstance(built, Path):
+        use = library_use(built)
+        ram = {"arena": lowered.plan.arena, "stack": None, "static": use.static}
+        weights = sum(v.nbytes for v in lowered.program.constants.values())
+        flash = {"weights": weights, "code": use.code, "tokenizer": 0, "harness": 0}
+        return ram, flash, "sections of the shared library"
+    found = memory_use(built.map_file)
+    ram = {"arena": found.ram.arena, "stack": found.ram.stack, "static": found.ram.static}
+    flash = {
+        "weights": found.flash.weights,
+        "code": found.flash.code,
+        "tokenizer": 0,
+        "harness": found.flash.harness,
+    }
+    return ram, flash, "map file of the linked image"
+
+
+def _buffers(lowered: Lowered) -> list[dict[str, Any]]:
+    program, plan = lowered.program, lowered.plan
+    lives = {b.name: b for b in plan.blocks}
+    rows = []
+    for name, buffer in program.buffers.items():
+        place = owner(program, name)
+        if place in lives:
+            uses = [i for i, s in enumerate(program.steps) if name in s.buffers]
+            rows.append(
+                {
+                    "name": name,
+                    "pool": POOL,
+                    "offset": plan.offsets[place],
+                    "size": buffer.size(plan.length),
+                    "first_use": min(uses),
+                    "last_use": max(uses),
+                }
+            )
+    return rows
+
+
+def _instructions(lowered: Lowered, counts: Counts | None) -> dict[str, Any]:
+    if counts is None:
+        return {
+            "per_inference": None,
+            "length": None,
+            "per_operator": [],
+            "count_method": "not measured",
+        }
+    steps = zip(lowered.program.steps, counts.steps, strict=True)
+    return {
+        "per_inference": counts.total,
+        "length": counts.length,
+        "per_operator": [
+            {"name": s.name, "operator": s.operator, "instructions": n} for s, n in steps
+        ],
+        "count_method": COUNT_METHOD,
+    }

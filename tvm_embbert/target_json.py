@@ -1,0 +1,32 @@
+"""A target as JSON, so that a compiled model remembers the device it was made for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tvm_embbert.target import Core, Emulator, Memory, Region, Target
+
+
+def target_to_json(target: Target) -> dict[str, Any]:
+    """Return the target's fields; the file that it came from is left out."""
+    fields = asdict(target)
+    del fields["source"]
+    return fields
+
+
+def target_from_json(fields: dict[str, Any], source: Path) -> Target:
+    """Return the target that :func:`target_to_json` described."""
+    core = dict(fields["core"])
+    emulator = core.pop("emulator")
+    core["isa"], core["flags"] = tuple(core["isa"]), tuple(core["flags"])
+    made = Core(**core, emulator=_emulator(emulator) if emulator else None)
+    memories = tuple(Memory(**m) for m in fields["memories"])
+    rest = {k: v for k, v in fields.items() if k not in ("core", "memories")}
+    return Target(**rest, core=made, memories=memories, source=source)
+
+
+def _emulator(fields: dict[str, Any]) -> Emulator:
+    regions = {name: Region(**fields[name]) for name in ("vectors", "code", "data")}
+    return Emulator(**{**fields, **regions})
