@@ -5,8 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$1 stamp=$2 ours=$1/.made-by-make
 torch=$(grep '^torch==' constraints.txt)
-# The builds for the CPU alone; the one on PyPI brings gigabytes of CUDA along.
-torch_index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
 
 # In the environment, so that they hold for the isolated build as well; newer pips want both.
 # Relative, because pip splits these values at spaces.
@@ -34,7 +32,9 @@ fi
 
 echo "Installing the Python packages in $venv; the first time this takes some minutes."
 pip() { "$venv/bin/python" -m pip install "${quiet[@]}" "$@"; }
-pip --no-deps --retries 1 --timeout 20 --index-url "$torch_index" "$torch" ||
-    echo "No $torch at $torch_index; taking it from the usual package index."
+# Where the package index has PyTorch with CUDA alone, TORCH_INDEX may name one with the CPU's build.
+if [ -n "${TORCH_INDEX:-}" ]; then
+    pip --no-deps --index-url "$TORCH_INDEX" "$torch"
+fi
 pip --editable '.[dev]'
 touch "$stamp"

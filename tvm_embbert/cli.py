@@ -1,0 +1,80 @@
+"""The command ``tvm-embbert``.
+
+Exit codes: 0 success; 1 unexpected failure; 2 wrong arguments; 3 bad input (model, target, data);
+4 over the device's budget; 5 a tool is missing or failed; 6 the device failed; 7 the image differs
+from the integer reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+
+from tvm_embbert import __version__
+from tvm_embbert.errors import EmbBertError
+
+COMMANDS = {
+    "targets": "list the devices",
+    "compile": "compile a model for a device",
+    "run": "classify text on the target's runner",
+    "validate": "compare float model, integer reference and image on labelled text",
+    "demo": "compile the shipped model, run it on the emulated board and show it all",
+}
+_EXIT_CODES = (__doc__ or "").partition("\n\n")[2].replace("\n", " ")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    warnings.simplefilter("ignore")
+    warnings.filterwarnings("always", category=UserWarning, module="tvm_embbert")
+    warnings.showwarning = _show_warning
+    try:
+        command = import_module(f"tvm_embbert.commands.{options.command}")
+        return int(command.run(options))
+    except EmbBertError as error:
+        _show_error(error, options.json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tvm-embbert",
+        description="EmbBERT-Q, through TVM, on microcontrollers.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"tvm-embbert {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        described = summary[0].upper() + summary[1:] + "."
+        sub = subparsers.add_parser(name, help=summary, description=described, epilog=_EXIT_CODES)
+        sub.add_argument("--json", action="store_true", help="print JSON, for programs to read")
+        import_module(f"tvm_embbert.commands.{name}").add_arguments(sub)
+    return parser
+
+
+def _show_error(error: EmbBertError, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(error.as_dict(), indent=2))
+    else:
+        print(f"error: {error}", file=sys.stderr)
+
+
+def _show_warning(message: Warning | str, *_rest: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

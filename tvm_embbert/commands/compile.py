@@ -1,0 +1,62 @@
+"""``tvm-embbert compile``: from a model's folder to C, an image and a report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tvm_embbert.commands.arguments import add_device_arguments, add_model_arguments
+from tvm_embbert.commands.output import console, note, print_json, progress_wanted
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a folder with config.json, weights and tokenizer.json, or a shipped model: snips",
+    )
+    add_device_arguments(parser)
+    add_model_arguments(parser)
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
+    parser.add_argument("--name", help="name of the C library (the folder's)")
+    parser.add_argument(
+        "--explain", action="store_true", help="show which kernel took which step, and why"
+    )
+    parser.add_argument(
+        "--no-measure", action="store_true", help="do not count instructions on the emulator"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compile and show the report."""
+    from tvm_embbert.compiler import compile_model
+    from tvm_embbert.models.text import read_sentences
+    from tvm_embbert.report.terminal import explanation, memory_table
+    from tvm_embbert.strategy import registry
+
+    for path in options.strategy:
+        registry.load_file(path)
+    sentences = None if options.calibration is None else read_sentences(options.calibration)
+    progress = progress_wanted(options.json)
+    with note().status("compiling") if progress else note():
+        compiled = compile_model(
+            options.model,
+            options.target,
+            options.out,
+            max_length=options.max_length,
+            ram=options.ram,
+            flash=options.flash,
+            sentences=sentences,
+            name=options.name,
+            overrides=dict(options.use),
+            measure=not options.no_measure,
+        )
+    if options.json:
+        print_json(compiled.report)
+        return 0
+    console().print(memory_table(compiled.report))
+    if options.explain:
+        console().print(explanation(compiled.report))
+    console().print(f"written to {options.out}")
+    return 0
