@@ -34,7 +34,7 @@ _HOMES = {
     "quantize": "tvm_embbert.quantize.quantize",
     "quantize_model": "tvm_embbert.compiler",
 }
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> object:

@@ -47,10 +47,9 @@ def build(
     with replaced_folder(Path(out)) as work:
         lowered.library.write(work / LIBRARY)
         built = _link(lowered, work)
-        measured = measure and isinstance(built, Image)
         report = build_report(lowered, built, None)
         _check(lowered, report)
-        if measured:
+        if measure and isinstance(built, Image):
             report = build_report(lowered, built, _count(lowered, built, work))
         write_archive(
             work / "model.tar", lowered.library, lowered.program, lowered.plan, lowered.target.name

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     warnings.simplefilter("ignore")
     warnings.filterwarnings("always", category=UserWarning, module="tvm_embbert")
-    warnings.showwarning = _show_warning
+    warnings.formatwarning = _format_warning
     try:
         command = import_module(f"tvm_embbert.commands.{options.command}")
         return int(command.run(options))
@@ -72,8 +72,15 @@ def _show_error(error: EmbBertError, as_json: bool) -> None:
         print(f"error: {error}", file=sys.stderr)
 
 
-def _show_warning(message: Warning | str, *_rest: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Leave out what only programmers want to know."""
+    return f"warning: {message}\n"
 
 
 if __name__ == "__main__":

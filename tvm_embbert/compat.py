@@ -33,7 +33,7 @@ def tensor_type(shape: Sequence[Any], dtype: str) -> Any:
 
 def shape_of(expr: Expr) -> tuple[Any, ...]:
     """Return the dimensions of a tensor: an ``int`` each, or a symbolic expression."""
-    return tuple(int(d) if isinstance(d, ir_int()) else d for d in expr.ty.shape)
+    return tuple(int(d) if isinstance(d, tvm.tirx.IntImm) else d for d in expr.ty.shape)
 
 
 def same_shape(a: Sequence[Any], b: Sequence[Any]) -> bool:
@@ -56,12 +56,6 @@ def dtype_of(expr: Expr) -> str:
 def has_shape(expr: Expr) -> bool:
     """Return whether the expression is a tensor whose every dimension is known or symbolic."""
     return isinstance(expr.ty, relax.TensorType) and expr.ty.shape is not None
-
-
-def ir_int() -> type:
-    """Return the class of integer constants in TVM's IR."""
-    integer: type = tvm.tirx.IntImm
-    return integer
 
 
 def is_call(expr: Expr, name: str = "") -> bool:

@@ -50,9 +50,7 @@ class CompiledModel:
         self.report: dict[str, Any] = _read_json(self.folder / "report.json")
         try:
             self._names = Names(self._metadata["name"])
-            self.target: Target = target_from_json(
-                self._metadata["target"], self.folder / MARKER
-            )
+            self.target: Target = target_from_json(self._metadata["target"], self.folder / MARKER)
         except (KeyError, TypeError) as error:
             raise _damaged(self.folder / MARKER, error) from error
 

@@ -115,7 +115,7 @@ def with_budget(target: Target, ram: int | None, flash: int | None) -> Target:
 
 def _vocabulary(module: IntegerModule) -> int:
     """Return the rows of the smallest table that the token ids index."""
-    rows = [
+    rows: list[int] = [
         call.constants[0].shape[0]
         for call in module.calls
         if call.operator == "gather" and call.tensors[0].name == module.input.name

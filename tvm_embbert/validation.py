@@ -64,10 +64,12 @@ def _compare(compiled: CompiledModel, session: Session, text: str, label: int) -
     identical = answer.code == 0 and answer.logits.tobytes() == expected.tobytes()
     guesses = [int(np.argmax(v)) for v in (real, expected, answer.logits)]
     return _Outcome(
-        *(guess == label for guess in guesses),
-        guesses[0] == guesses[1],
-        identical,
-        answer.instructions,
+        float_right=guesses[0] == label,
+        reference_right=guesses[1] == label,
+        image_right=guesses[2] == label,
+        same_label=guesses[0] == guesses[1],
+        identical=identical,
+        instructions=answer.instructions,
     )
 
 

@@ -1,0 +1,1 @@
+"""C99 and the archive."""

@@ -46,9 +46,7 @@ def write_archive(
     path.write_bytes(_tar(encoded))
 
 
-def _metadata(
-    library: Library, program: Program, plan: MemoryPlan, target: str
-) -> dict[str, Any]:
+def _metadata(library: Library, program: Program, plan: MemoryPlan, target: str) -> dict[str, Any]:
     model = library.names.model
     written = datetime.fromtimestamp(source_date(), UTC)
     weights = sum(value.nbytes for value in program.constants.values())

@@ -30,12 +30,7 @@ def _trim(program: Program) -> str:
     pad = program.source.pad_token
     if pad is None:
         return "  const int32_t n = length;"
-    return (
-        "  int32_t n = length;\n"
-        f"  while (n > 0 && ids[n - 1] == {pad}) {{\n"
-        "    --n;\n"
-        "  }"
-    )
+    return f"  int32_t n = length;\n  while (n > 0 && ids[n - 1] == {pad}) {{\n    --n;\n  }}"
 
 
 def _arena_buffers(program: Program) -> list[Buffer]:

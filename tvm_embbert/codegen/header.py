@@ -51,8 +51,8 @@ def _padding(program: Program) -> str:
     if pad is None:
         return " * Every id counts: this model has no padding that could be left out."
     return (
-        f" * Trailing ids of {pad} are padding: they are not computed, and do not change a byte of\n"
-        " * the result."
+        f" * Trailing ids of {pad} are padding: they are not computed, and do not change a byte\n"
+        " * of the result."
     )
 
 

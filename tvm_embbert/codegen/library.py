@@ -34,9 +34,7 @@ class Library:
         return paths
 
 
-def generate(
-    names: Names, program: Program, plan: MemoryPlan, interface: Interface
-) -> Library:
+def generate(names: Names, program: Program, plan: MemoryPlan, interface: Interface) -> Library:
     """Print a program as a C99 library."""
     prefix = names.prefix
     files = {

@@ -1,0 +1,1 @@
+"""Liveness, planning, verification and budget of the one arena."""

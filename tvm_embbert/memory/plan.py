@@ -43,9 +43,7 @@ class MemoryPlan:
         return sorted(max(live, key=lambda bs: sum(b.size for b in bs)), key=lambda b: -b.size)
 
 
-def plan_memory(
-    program: Program, length: int, algorithm: Algorithm = greedy_by_size
-) -> MemoryPlan:
+def plan_memory(program: Program, length: int, algorithm: Algorithm = greedy_by_size) -> MemoryPlan:
     """Plan the arena of a program, and verify the plan.
 
     Parameters

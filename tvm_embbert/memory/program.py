@@ -30,7 +30,9 @@ class Buffer:
 
     def size(self, length: int) -> int:
         """Return the bytes that it takes for inputs of up to `length` tokens."""
-        return ITEM_SIZES[self.dtype] * prod(length if isinstance(d, str) else d for d in self.shape)
+        return ITEM_SIZES[self.dtype] * prod(
+            length if isinstance(d, str) else d for d in self.shape
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""PyTorch definitions, checkpoints and text."""

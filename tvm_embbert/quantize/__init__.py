@@ -1,0 +1,1 @@
+"""Calibration, the integer arithmetic, and the rewrite to integer Relax."""

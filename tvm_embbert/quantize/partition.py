@@ -1,4 +1,4 @@
-"""Cover the float graph with operator strategies: from the result backwards, largest match first."""
+"""Cover the float graph with operator strategies: from the result back, largest match first."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _match(
 
 
 def _variable(expr: compat.Expr, values: dict[compat.Expr, compat.Expr]) -> compat.Expr:
-    """Return the variable of a part: TVM gives some parts as the expression that they are bound to."""
+    """Return the variable of a part, of which TVM sometimes gives the bound expression."""
     return next((v for v, value in values.items() if value.same_as(expr)), expr)
 
 

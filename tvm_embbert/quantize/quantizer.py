@@ -15,8 +15,8 @@ import numpy as np
 from tvm import relax
 
 from tvm_embbert import compat
-from tvm_embbert.quantize.calibrate import Range
 from tvm_embbert.errors import InputError, UnsupportedOperatorError
+from tvm_embbert.quantize.calibrate import Range
 from tvm_embbert.strategy.operator import Match
 
 PREFIX = "tvm_embbert."

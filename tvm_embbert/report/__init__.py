@@ -1,0 +1,1 @@
+"""The report: what it holds, and how a person sees it."""

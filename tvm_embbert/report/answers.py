@@ -19,7 +19,5 @@ def answer_table(answers: Sequence[Classification]) -> Table:
     table.add_column("text", overflow="fold")
     for a in answers:
         count = "-" if a.instructions is None else f"{a.instructions:,}"
-        table.add_row(
-            Text(a.label), f"{a.score:.3f}", str(len(a.tokens)), count, Text(a.text)
-        )
+        table.add_row(Text(a.label), f"{a.score:.3f}", str(len(a.tokens)), count, Text(a.text))
     return table

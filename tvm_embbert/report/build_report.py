@@ -13,6 +13,7 @@ from tvm_embbert.measure.library_size import library_use
 from tvm_embbert.memory.liveness import owner
 from tvm_embbert.memory.plan import ALIGNMENT, POOL
 
+Sizes = dict[str, int | None]
 COUNT_METHOD = (
     "instructions executed, counted by the emulator's virtual clock (QEMU -icount) and read from a "
     "timer of the board before and after the call; they are not cycles"
@@ -76,31 +77,22 @@ def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
         "arena_alignment": ALIGNMENT,
         "pools": [{"name": POOL, "size": plan.arena}],
         "buffers": _buffers(lowered),
-        "constants": [
-            {"name": n, "size": v.nbytes} for n, v in lowered.program.constants.items()
-        ],
+        "constants": [{"name": n, "size": v.nbytes} for n, v in lowered.program.constants.items()],
     }
 
 
-def _sizes(
-    built: Image | Path, lowered: Lowered
-) -> tuple[dict[str, int | None], dict[str, int | None], str]:
+def _sizes(built: Image | Path, lowered: Lowered) -> tuple[Sizes, Sizes, str]:
     """Return RAM, flash and where they come from."""
     if isinstance(built, Path):
         use = library_use(built)
-        ram = {"arena": lowered.plan.arena, "stack": None, "static": use.static}
         weights = sum(v.nbytes for v in lowered.program.constants.values())
-        flash = {"weights": weights, "code": use.code, "tokenizer": 0, "harness": 0}
+        ram: Sizes = {"arena": lowered.plan.arena, "stack": None, "static": use.static}
+        flash: Sizes = {"weights": weights, "code": use.code, "tokenizer": 0, "harness": 0}
         return ram, flash, "sections of the shared library"
     found = memory_use(built.map_file)
     ram = {"arena": found.ram.arena, "stack": found.ram.stack, "static": found.ram.static}
-    flash = {
-        "weights": found.flash.weights,
-        "code": found.flash.code,
-        "tokenizer": 0,
-        "harness": found.flash.harness,
-    }
-    return ram, flash, "map file of the linked image"
+    flash = {"weights": found.flash.weights, "code": found.flash.code, "tokenizer": 0}
+    return ram, {**flash, "harness": found.flash.harness}, "map file of the linked image"
 
 
 def _buffers(lowered: Lowered) -> list[dict[str, Any]]:

@@ -36,9 +36,7 @@ class Attention(Operator):
 
     def patterns(self) -> list[Pattern]:
         """Match with and without a scale, with and without a mask."""
-        return [
-            _pattern(scaled, masked) for scaled in (True, False) for masked in (True, False)
-        ]
+        return [_pattern(scaled, masked) for scaled in (True, False) for masked in (True, False)]
 
     def accepts(self, match: Match) -> bool:
         """Take one head, and a mask over the keys that hides with a very negative constant."""

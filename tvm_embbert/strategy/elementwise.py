@@ -57,9 +57,13 @@ class Elementwise(Operator):
         typed = all(compat.dtype_of(p) in DTYPES for p in [*parts, match.output])
         shapes = [compat.shape_of(p) for p in parts]
         out = compat.shape_of(match.output)
-        return typed and len(out) == 1 and all(
-            not s or compat.same_shape(s, out) or _is_one(p)
-            for s, p in zip(shapes, parts, strict=True)
+        return (
+            typed
+            and len(out) == 1
+            and all(
+                not s or compat.same_shape(s, out) or _is_one(p)
+                for s, p in zip(shapes, parts, strict=True)
+            )
         )
 
     def inputs(self, match: Match) -> list[compat.Expr]:

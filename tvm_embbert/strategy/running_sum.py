@@ -31,9 +31,14 @@ class RunningSum(Operator):
         """Take vectors, summed inclusively."""
         call = match.values[match.output]
         vector = len(compat.shape_of(match.output)) == 1
-        return vector and not call.attrs.exclusive and compat.dtype_of(match.parts["x"]) in (
-            "bool",
-            "int32",
+        return (
+            vector
+            and not call.attrs.exclusive
+            and compat.dtype_of(match.parts["x"])
+            in (
+                "bool",
+                "int32",
+            )
         )
 
     def inputs(self, match: Match) -> list[compat.Expr]:

@@ -1,0 +1,1 @@
+"""Passes on float Relax, a pass a file; `pipeline` has their order."""

@@ -33,7 +33,7 @@ def _sum(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
     if left is None or right is None:
         return tvm.ir.Call(call.op, args, attrs=call.attrs)
     if compat.is_call(call, "relax.subtract"):
-        right = right.scaled(np.float32(-1))
+        right = right.scaled(np.array(-1, np.float32))
     return emit_projection(emitter, _joined(emitter, left, right))
 
 

@@ -22,7 +22,6 @@ class Tir:
 
     def __init__(self) -> None:
         self.prim_func: Any = None
-        self._locals = 0
 
     def dim(self, name: str) -> Expr:
         """Declare a symbolic number of elements, bound by name where the kernel is called."""
@@ -77,8 +76,7 @@ def _named(name: str, thing: Any) -> Any:
 def prim_func(name: str) -> Iterator[Tir]:
     """Build a PrimFunc; afterwards it is the attribute ``prim_func`` of what this yields."""
     made = Tir()
-    with IRBuilder() as builder:
-        with T.prim_func(s_tir=True):
-            T.func_name(name)
-            yield made
+    with IRBuilder() as builder, T.prim_func(s_tir=True):
+        T.func_name(name)
+        yield made
     made.prim_func = builder.get()

@@ -22,12 +22,13 @@ class PortableCausalConvolution(Implementation):
     def kernel(self, call: IntegerCall) -> Kernel:
         """Build the kernel for the call's channels, taps and shift."""
         x, weight, bias, multiplier, shift = call.args
-        made = causal_convolution(x.shape[-1], *weight.shape, shift)
+        made = causal_convolution(x.shape[-1], weight.shape, shift)
         return Kernel(made, (weight, bias, multiplier), dims={"rows": call.rows})
 
 
-def causal_convolution(inputs: int, taps: int, outputs: int, shift: int) -> Any:
-    """Return the PrimFunc."""
+def causal_convolution(inputs: int, form: tuple[int, int], shift: int) -> Any:
+    """Return the PrimFunc for a weight of the form (taps, outputs)."""
+    taps, outputs = form
     tile, copies = tile_of(outputs), outputs // inputs
     with prim_func("causal_convolution") as tir:
         rows = tir.dim("rows")

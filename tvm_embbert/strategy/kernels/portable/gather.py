@@ -19,15 +19,16 @@ class PortableGather(Implementation):
     def kernel(self, call: IntegerCall) -> Kernel:
         """Build the kernel for the table's width."""
         _, table = call.args
-        return Kernel(gather(*table.shape), (table,), dims={"rows": call.rows})
+        return Kernel(gather(table.shape), (table,), dims={"rows": call.rows})
 
 
-def gather(entries: int, width: int) -> Any:
-    """Return the PrimFunc."""
+def gather(form: tuple[int, int]) -> Any:
+    """Return the PrimFunc for a table of the form (entries, width)."""
+    _, width = form
     with prim_func("gather") as tir:
         rows = tir.dim("rows")
         index = tir.tensor("index", (rows,), "int32")
-        table = tir.tensor("table", (entries, width), "int8")
+        table = tir.tensor("table", form, "int8")
         result = tir.tensor("result", (rows, width), "int8")
         with tir.loop("i", rows) as i, tir.loop("c", width) as c:
             tir.store(result, (i, c), table[index[i], c])
