@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tvm_embbert.build import build as build
+    from tvm_embbert.building import build as build
     from tvm_embbert.compiled import CompiledModel as CompiledModel
     from tvm_embbert.compiler import calibration_ids as calibration_ids
     from tvm_embbert.compiler import compile_model as compile_model
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tvm_embbert.compiler import quantize_model as quantize_model
     from tvm_embbert.lowering import lower as lower
     from tvm_embbert.models.checkpoint import load_model as load_model
-    from tvm_embbert.quantize.quantize import quantize as quantize
     from tvm_embbert.target_file import list_targets as list_targets
     from tvm_embbert.target_file import load_target as load_target
 
@@ -22,7 +21,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CompiledModel": "tvm_embbert.compiled",
-    "build": "tvm_embbert.build",
+    "build": "tvm_embbert.building",
     "calibration_ids": "tvm_embbert.compiler",
     "compile_model": "tvm_embbert.compiler",
     "import_model": "tvm_embbert.compiler",
@@ -31,7 +30,6 @@ _HOMES = {
     "load_target": "tvm_embbert.target_file",
     "lower": "tvm_embbert.lowering",
     "lower_model": "tvm_embbert.compiler",
-    "quantize": "tvm_embbert.quantize.quantize",
     "quantize_model": "tvm_embbert.compiler",
 }
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tvm_embbert import compat
-from tvm_embbert.build import build
+from tvm_embbert.building import build
 from tvm_embbert.codegen.names import identifier
 from tvm_embbert.compiled import CompiledModel
 from tvm_embbert.errors import UsageError

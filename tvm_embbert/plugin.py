@@ -1,6 +1,6 @@
 """What TVM calls at the end of ``import tvm`` (entry point group ``tvm.backends``).
 
-Light on purpose: importing TVM must not import PyTorch or read files. Afterwards
+Light on purpose: importing TVM must not import the compiler or read files. Afterwards
 ``relax.get_pipeline("tvm_embbert")`` is the pass that simplifies a float module for quantisation.
 """
 

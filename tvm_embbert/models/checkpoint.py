@@ -97,7 +97,7 @@ def load_model(name_or_folder: str | Path) -> Model:
     _load_weights(module, folder)
     return Model(
         name=folder.resolve().name,
-        module=module.eval(),
+        module=module.eval().requires_grad_(False),
         encoder=load_encoder(folder / "tokenizer.json", sizes.vocab_size),
         labels=_labels(config, folder, sizes.num_labels),
         pad_token=int(config.get("pad_token_id", 0)),
