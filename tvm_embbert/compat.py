@@ -199,6 +199,11 @@ def attribute(expr: Expr) -> int | str:
     return str(value) if isinstance(value, str) else int(value)
 
 
+def same_function(a: Any, b: Any) -> bool:
+    """Return whether two PrimFuncs are the same up to the names of their variables."""
+    return bool(tvm_ffi.structural_equal(a, b, map_free_vars=True))
+
+
 def kernels_module(prim_funcs: dict[str, Any]) -> Module:
     """Return an IRModule of PrimFuncs under these names."""
     named = {n: f.with_attr("global_symbol", n) for n, f in prim_funcs.items()}

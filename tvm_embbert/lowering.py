@@ -49,7 +49,7 @@ class Lowered:
     @property
     def mod(self) -> compat.Module:
         """Return the kernels' S-TIR as an IRModule."""
-        return compat.kernels_module(self.program.prim_funcs)
+        return compat.kernels_module(self.program.kernels)
 
     @cached_property
     def library(self) -> Library:

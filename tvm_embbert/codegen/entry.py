@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tvm_embbert.codegen.c_expression import C_TYPES
-from tvm_embbert.codegen.names import Names
+from tvm_embbert.codegen.c_printer import CFunction
+from tvm_embbert.codegen.names import Names, c_name
 from tvm_embbert.memory.liveness import owner
 from tvm_embbert.memory.plan import POOL, MemoryPlan
 from tvm_embbert.memory.program import Argument, Buffer, Program, Step
@@ -11,17 +14,19 @@ from tvm_embbert.memory.program import Argument, Buffer, Program, Step
 _WIDTH = 100
 
 
-def print_entry(names: Names, program: Program, plan: MemoryPlan) -> str:
+def print_entry(
+    names: Names, program: Program, plan: MemoryPlan, functions: Mapping[str, CFunction]
+) -> str:
     """Return the text of ``tvmgen_<model>.c``."""
     return _ENTRY.format(
         prefix=names.prefix,
         MACRO=names.macro,
         trim=_trim(program),
-        input=program.input,
+        input=c_name(program.input),
         pool=POOL,
-        result=program.result,
+        result=c_name(program.result),
         buffers="\n".join(_pointer(b, program, plan) for b in _arena_buffers(program)),
-        steps="\n".join(_step(names, i, s) for i, s in enumerate(program.steps)),
+        steps="\n".join(_step(names, i, s, functions) for i, s in enumerate(program.steps)),
         last=len(program.steps),
     )
 
@@ -40,14 +45,15 @@ def _arena_buffers(program: Program) -> list[Buffer]:
 
 
 def _pointer(buffer: Buffer, program: Program, plan: MemoryPlan) -> str:
-    c_type = C_TYPES[buffer.dtype]
+    c_type, name = C_TYPES[buffer.dtype], c_name(buffer.name)
     offset = plan.offsets[owner(program, buffer.name)]
-    return f"  {c_type} *const {buffer.name} = ({c_type} *)(void *)(memory + {offset});"
+    return f"  {c_type} *const {name} = ({c_type} *)(void *)(memory + {offset});"
 
 
-def _step(names: Names, index: int, step: Step) -> str:
+def _step(names: Names, index: int, step: Step, functions: Mapping[str, CFunction]) -> str:
     call = f"  {names.symbol(step.kernel)}("
     arguments = [_argument(names, a) for a in step.arguments]
+    arguments += [str(step.dims[name]) for name in functions[step.kernel].dims]
     lines = [f"  TVMGEN_STEP({index}); /* {step.name} */", call + arguments[0]]
     for argument in arguments[1:]:
         if len(lines[-1]) + len(argument) + 3 < _WIDTH:
@@ -63,7 +69,7 @@ def _argument(names: Names, argument: Argument) -> str:
         return names.symbol(str(argument.value))
     if argument.kind == "scalar" and abs(int(argument.value)) >= 2**31:
         return f"INT64_C({argument.value})"
-    return str(argument.value)
+    return c_name(argument.value) if isinstance(argument.value, str) else str(argument.value)
 
 
 _ENTRY = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tvm_embbert.codegen.names import Names
+from tvm_embbert.codegen.names import Names, c_name, comment
 from tvm_embbert.memory.plan import ALIGNMENT, POOL, MemoryPlan
 from tvm_embbert.memory.program import Program
 
@@ -33,7 +33,7 @@ def print_header(names: Names, program: Program, plan: MemoryPlan, interface: In
         "MACRO": names.macro,
         "POOL": POOL.upper(),
         "pool": POOL,
-        "input": program.input,
+        "input": c_name(program.input),
         "max_length": plan.length,
         "outputs": program.outputs,
         "vocabulary": interface.vocabulary,
@@ -41,7 +41,9 @@ def print_header(names: Names, program: Program, plan: MemoryPlan, interface: In
         "alignment": ALIGNMENT,
         "scale": f"{scale:.9g}",
         "padding": _padding(program),
-        "labels": "\n".join(f" *   {i}  {label}" for i, label in enumerate(interface.labels)),
+        "labels": "\n".join(
+            f" *   {i}  {comment(label)}" for i, label in enumerate(interface.labels)
+        ),
     }
     return _HEADER.format(**values)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tvm_embbert.codegen.c_printer import CFunction, print_c
 from tvm_embbert.codegen.entry import print_entry
 from tvm_embbert.codegen.header import Interface, print_header
+from tvm_embbert.codegen.lower_tir import lower_tir
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.codegen.sources import print_internal_header, print_kernels, print_weights
 from tvm_embbert.memory.plan import MemoryPlan
@@ -36,13 +38,21 @@ class Library:
 
 def generate(names: Names, program: Program, plan: MemoryPlan, interface: Interface) -> Library:
     """Print a program as a C99 library."""
-    prefix = names.prefix
+    prefix, functions = names.prefix, c_functions(program)
     files = {
         f"include/{prefix}.h": print_header(names, program, plan, interface),
-        f"src/{prefix}.c": print_entry(names, program, plan),
-        f"src/{prefix}_internal.h": print_internal_header(names, program),
-        f"src/{prefix}_kernels.c": print_kernels(names, program),
+        f"src/{prefix}.c": print_entry(names, program, plan, functions),
+        f"src/{prefix}_internal.h": print_internal_header(names, program, functions),
+        f"src/{prefix}_kernels.c": print_kernels(names, functions),
         f"src/{prefix}_weights.c": print_weights(names, program),
         f"src/{ARITHMETIC}": (_RUNTIME / ARITHMETIC).read_text(encoding="utf-8"),
     }
     return Library(names, files)
+
+
+def c_functions(program: Program) -> dict[str, CFunction]:
+    """Print each kernel of a program as C, by its name."""
+    return {
+        name: print_c(lower_tir(kernel), restrict=name not in program.overlapping)
+        for name, kernel in program.kernels.items()
+    }

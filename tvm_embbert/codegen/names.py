@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from tvm_embbert.errors import UsageError
 
-_MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+LONGEST = 41
+_MODEL_NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST - 1}}}")
+_KEYWORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int
+long register restrict return short signed sizeof static struct switch typedef union unsigned void
+volatile while
+"""
+_RESERVED = frozenset(_KEYWORDS.split()) | {"n", "memory"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Names:
             raise UsageError(
                 f"{self.model!r} cannot be the model's name in C.",
                 where="name",
-                supported="lower-case letters, digits and _, a letter first, up to 41 of them",
+                supported=f"a letter, then letters, digits and _; lower case; up to {LONGEST}",
                 hint="Give another name with --name.",
             )
 
@@ -43,5 +50,20 @@ class Names:
 
 def identifier(text: str) -> str:
     """Make a C identifier in lower case of a name, such as a folder's."""
-    cleaned = re.sub(r"\W+", "_", text.lower()).strip("_")
-    return cleaned if cleaned[:1].isalpha() else f"model_{cleaned}".rstrip("_")
+    cleaned = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    named = cleaned if cleaned[:1].isalpha() else f"model_{cleaned}"
+    return named[:LONGEST].rstrip("_")
+
+
+def c_name(name: str) -> str:
+    """Return a tensor's name as C can have it: no keyword, none of the entry point's own names."""
+    cleaned = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return f"{cleaned}_" if cleaned in _RESERVED or cleaned[:1].isdigit() else cleaned
+
+
+def comment(text: str) -> str:
+    """Return text that may stand in a C comment: on one line, without its marks or trigraphs."""
+    flat = " ".join(text.split())
+    for mark in ("*/", "/*", "??"):
+        flat = flat.replace(mark, f"{mark[0]} {mark[1]}")
+    return flat.replace("\\", "/")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from tvm_embbert.codegen.c_expression import C_TYPES
+from tvm_embbert.codegen.c_printer import CFunction
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.memory.program import Array, Program
 
 _WIDTH = 100
 
 
-def print_internal_header(names: Names, program: Program) -> str:
+def print_internal_header(
+    names: Names, program: Program, functions: Mapping[str, CFunction]
+) -> str:
     """Return the text of ``tvmgen_<model>_internal.h``."""
-    kernels = "\n".join(
-        f"{f.prototype(names.symbol(name))};" for name, f in program.kernels.items()
-    )
+    kernels = "\n".join(f"{f.prototype(names.symbol(name))};" for name, f in functions.items())
     constants = "\n".join(f"extern {_declaration(names, n, v)};" for n, v in _constants(program))
     guard = f"{names.macro}_INTERNAL_H"
     return (
@@ -26,12 +27,10 @@ def print_internal_header(names: Names, program: Program) -> str:
     )
 
 
-def print_kernels(names: Names, program: Program) -> str:
+def print_kernels(names: Names, functions: Mapping[str, CFunction]) -> str:
     """Return the text of ``tvmgen_<model>_kernels.c``."""
-    functions = "\n".join(f.definition(names.symbol(n)) for n, f in program.kernels.items())
-    return (
-        f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n\n{functions}'
-    )
+    printed = "\n".join(f.definition(names.symbol(n)) for n, f in functions.items())
+    return f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n\n{printed}'
 
 
 def print_weights(names: Names, program: Program) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvm_embbert.codegen.c_printer import CFunction, print_c
-from tvm_embbert.codegen.lower_tir import lower_tir
+from tvm_embbert import compat
+from tvm_embbert.errors import UnsupportedOperatorError
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.strategy.operator import Dim, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import Choice, choose
@@ -42,9 +42,9 @@ class Argument:
     Attributes
     ----------
     kind : str
-        ``buffer``, ``constant``, ``scalar`` or ``dim``.
+        ``buffer``, ``constant`` or ``scalar``.
     value : str or int
-        Name of the buffer or constant; the number; ``"n"`` or the number of rows.
+        Name of the buffer or constant; the number.
     """
 
     kind: str
@@ -53,13 +53,14 @@ class Argument:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One call of a kernel."""
+    """One call of a kernel; `dims` gives its symbolic dimensions their values."""
 
     name: str
     operator: str
     kernel: str
     choice: Choice
     arguments: tuple[Argument, ...]
+    dims: Mapping[str, Dim]
     reads: tuple[str, ...]
     writes: str
     scratch: tuple[str, ...]
@@ -83,9 +84,9 @@ class Program:
     constants : dict
         Arrays by name, each content once.
     kernels : dict
-        Printed functions by name, each content once.
-    prim_funcs : dict
-        Their S-TIR.
+        PrimFuncs (S-TIR) by name, each content once.
+    overlapping : set of str
+        Kernels whose result may take an input's memory.
     in_place : dict
         Buffers that take over the memory of another, by name.
     """
@@ -94,8 +95,8 @@ class Program:
     steps: list[Step]
     buffers: dict[str, Buffer]
     constants: dict[str, Array]
-    kernels: dict[str, CFunction]
-    prim_funcs: dict[str, Any]
+    kernels: dict[str, Any] = field(default_factory=dict)
+    overlapping: set[str] = field(default_factory=set)
     in_place: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -128,18 +129,29 @@ def build_program(
     overrides : mapping, optional
         See :func:`tvm_embbert.strategy.registry.choose`.
     """
+    _check_result(module)
     builder = _Builder(module)
     for call in module.calls:
         builder.add(call, choose(call, isa, overrides))
     return builder.program()
 
 
+def _check_result(module: IntegerModule) -> None:
+    """Raise :class:`UnsupportedOperatorError` unless the model gives a fixed number of logits."""
+    result = module.result
+    if any(isinstance(d, str) for d in result.shape) or result.dtype != "int16":
+        raise UnsupportedOperatorError(
+            f"The model's result has the shape {result.shape} and the type {result.dtype}.",
+            where=result.name,
+            supported="a fixed number of int16 logits, as a classifier of one row gives",
+        )
+
+
 class _Builder:
     def __init__(self, module: IntegerModule) -> None:
         self._module = module
-        self._program = Program(module, [], {}, {}, {}, {})
+        self._program = Program(module, [], {}, {})
         self._constant_names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._kernel_names: dict[CFunction, str] = {}
         self._add_buffer(module.input)
 
     def program(self) -> Program:
@@ -153,34 +165,47 @@ class _Builder:
     def add(self, call: IntegerCall, choice: Choice) -> None:
         """Append the step of a call."""
         kernel = choice.implementation.kernel(call)
-        function = self._add_kernel(call.operator, kernel)
+        name = self._add_kernel(call.operator, kernel)
         self._add_buffer(call.output)
         scratch = tuple(f"{call.name}_{s.name}" for s in kernel.scratch)
-        for name, s in zip(scratch, kernel.scratch, strict=True):
-            self._program.buffers[name] = Buffer(name, s.shape, s.dtype)
+        for owned, s in zip(scratch, kernel.scratch, strict=True):
+            self._program.buffers[owned] = Buffer(owned, s.shape, s.dtype)
         if kernel.in_place:
             self._program.in_place[call.name] = kernel.in_place
         reads = tuple(dict.fromkeys(t.name for t in call.tensors))
-        arguments = self._arguments(call, kernel, scratch, function)
-        self._program.steps.append(
-            Step(call.name, call.operator, function, choice, arguments, reads, call.name, scratch)
+        arguments = self._arguments(call, kernel, scratch)
+        step = Step(
+            name=call.name,
+            operator=call.operator,
+            kernel=name,
+            choice=choice,
+            arguments=arguments,
+            dims=kernel.dims,
+            reads=reads,
+            writes=call.name,
+            scratch=scratch,
         )
+        self._program.steps.append(step)
 
     def _add_buffer(self, tensor: Tensor) -> None:
         self._program.buffers[tensor.name] = Buffer(tensor.name, tensor.shape, tensor.dtype)
 
     def _add_kernel(self, operator: str, kernel: Kernel) -> str:
-        function = print_c(lower_tir(kernel.prim_func), restrict=not kernel.in_place)
-        if function not in self._kernel_names:
-            number = sum(n.startswith(f"{operator}_kernel_") for n in self._program.kernels)
-            name = f"{operator}_kernel_{number}"
-            self._kernel_names[function] = name
-            self._program.kernels[name] = function
-            self._program.prim_funcs[name] = kernel.prim_func
-        return self._kernel_names[function]
+        """Return the name of the kernel, which is added unless its like is there."""
+        kernels = self._program.kernels
+        for name, known in kernels.items():
+            same = (name in self._program.overlapping) == bool(kernel.in_place)
+            if same and compat.same_function(known, kernel.prim_func):
+                return name
+        number = sum(n.startswith(f"{operator}_kernel_") for n in kernels)
+        name = f"{operator}_kernel_{number}"
+        kernels[name] = kernel.prim_func
+        if kernel.in_place:
+            self._program.overlapping.add(name)
+        return name
 
     def _arguments(
-        self, call: IntegerCall, kernel: Kernel, scratch: Sequence[str], function: str
+        self, call: IntegerCall, kernel: Kernel, scratch: Sequence[str]
     ) -> tuple[Argument, ...]:
         tensors = [Argument("buffer", t.name) for t in call.tensors]
         names = [str(p.name) for p in kernel.prim_func.params][len(tensors) :]
@@ -188,9 +213,7 @@ class _Builder:
         constants = [Argument("constant", self._constant(f"{call.name}_{n}", v)) for n, v in pairs]
         scalars = [Argument("scalar", value) for value in kernel.scalars]
         written = [Argument("buffer", name) for name in (call.name, *scratch)]
-        used = self._program.kernels[function].dims
-        dims = [Argument("dim", kernel.dims[name]) for name in used]
-        return (*tensors, *constants, *scalars, *written, *dims)
+        return (*tensors, *constants, *scalars, *written)
 
     def _constant(self, name: str, value: Array) -> str:
         value = np.ascontiguousarray(value)
