@@ -53,9 +53,14 @@ def dtype_of(expr: Expr) -> str:
     return str(expr.ty.dtype)
 
 
+def is_tensor(expr: Expr) -> bool:
+    """Return whether the expression is a tensor."""
+    return isinstance(expr.ty, relax.TensorType)
+
+
 def has_shape(expr: Expr) -> bool:
     """Return whether the expression is a tensor whose every dimension is known or symbolic."""
-    return isinstance(expr.ty, relax.TensorType) and expr.ty.shape is not None
+    return is_tensor(expr) and isinstance(expr.ty.shape, relax.ShapeExpr)
 
 
 def is_call(expr: Expr, name: str = "") -> bool:
@@ -197,6 +202,19 @@ def attribute(expr: Expr) -> int | str:
     """Return the value of an integer or string argument of a Relax call."""
     value = expr.value
     return str(value) if isinstance(value, str) else int(value)
+
+
+def swaps_axes(permute: Expr) -> bool:
+    """Return whether ``permute_dims`` transposes a matrix; without axes it reverses them."""
+    axes = permute.attrs.axes
+    return axes is None or [int(a) for a in axes] == [1, 0]
+
+
+def pads_in_front(pad: Expr, rows: int) -> bool:
+    """Return whether ``nn.pad`` puts `rows` zeros before the last of two axes, and nothing else."""
+    attributes = pad.attrs
+    zeros = float(attributes.pad_value) == 0.0 and str(attributes.pad_mode) == "constant"
+    return zeros and [int(w) for w in attributes.pad_width] == [0, 0, rows, 0]
 
 
 def same_function(a: Any, b: Any) -> bool:

@@ -53,14 +53,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="sentences to set scales on, one a line, .gz too (calibration.txt of the model)",
     )
-    parser.add_argument(
-        "--strategy",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE.py",
-        help="load operators or kernels of your own (repeatable)",
-    )
+    add_strategy(parser)
     parser.add_argument(
         "--use",
         type=override,
@@ -68,6 +61,18 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="OPERATOR=IMPLEMENTATION",
         help="choose a kernel by hand, for an operator or one step (repeatable)",
+    )
+
+
+def add_strategy(parser: argparse.ArgumentParser) -> None:
+    """Declare the user's own operators."""
+    parser.add_argument(
+        "--strategy",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="load operators or kernels of your own (repeatable)",
     )
 
 

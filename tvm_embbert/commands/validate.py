@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from tvm_embbert.commands.arguments import add_timeout
+from tvm_embbert.commands.arguments import add_strategy, add_timeout
 from tvm_embbert.commands.output import console, print_json, progress_wanted
 
 EXIT_DIFFERENT = 7
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="at most N rows, spread evenly over the file",
     )
+    add_strategy(parser)
     add_timeout(parser)
 
 
@@ -33,8 +34,11 @@ def run(options: argparse.Namespace) -> int:
     """Validate, note the accuracy in the report, and fail if any row differs."""
     from tvm_embbert.compiled import CompiledModel
     from tvm_embbert.models.text import read_labelled
+    from tvm_embbert.strategy import registry
     from tvm_embbert.validation import validate
 
+    for path in options.strategy:
+        registry.load_file(path)
     compiled = CompiledModel(options.folder)
     rows = _spread(read_labelled(options.data, compiled.labels), options.limit)
     with compiled.session(options.timeout) as session:

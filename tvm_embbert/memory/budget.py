@@ -25,11 +25,10 @@ def check_budget(program: Program, plan: MemoryPlan, needs: Needs, target: Targe
 
     The message names the largest buffers in use at the peak, the shortfall and what would help.
     """
-    ram = plan.arena + needs.other_ram
-    if ram > target.ram_budget:
-        raise _ram_error(program, plan, needs, target)
-    if needs.flash > target.flash_budget:
+    if needs.flash > target.flash_budget:  # first: no shorter length would help
         raise _flash_error(program, needs, target)
+    if plan.arena + needs.other_ram > target.ram_budget:
+        raise _ram_error(program, plan, needs, target)
 
 
 def largest_length(program: Program, other_ram: int, budget: int, limit: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from math import prod
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvm_embbert import compat
-from tvm_embbert.errors import UnsupportedOperatorError
+from tvm_embbert.errors import UsageError
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.strategy.operator import Dim, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import Choice, choose
@@ -129,21 +130,24 @@ def build_program(
     overrides : mapping, optional
         See :func:`tvm_embbert.strategy.registry.choose`.
     """
-    _check_result(module)
+    module.check_result()
+    _check_overrides(module, overrides or {})
     builder = _Builder(module)
     for call in module.calls:
         builder.add(call, choose(call, isa, overrides))
     return builder.program()
 
 
-def _check_result(module: IntegerModule) -> None:
-    """Raise :class:`UnsupportedOperatorError` unless the model gives a fixed number of logits."""
-    result = module.result
-    if any(isinstance(d, str) for d in result.shape) or result.dtype != "int16":
-        raise UnsupportedOperatorError(
-            f"The model's result has the shape {result.shape} and the type {result.dtype}.",
-            where=result.name,
-            supported="a fixed number of int16 logits, as a classifier of one row gives",
+def _check_overrides(module: IntegerModule, overrides: Mapping[str, str]) -> None:
+    """Raise :class:`UsageError` for an override of something that the model does not have."""
+    known = {c.operator for c in module.calls} | {c.name for c in module.calls}
+    for name in overrides.keys() - known:
+        near = get_close_matches(name, known, 1)
+        raise UsageError(
+            f"The model has no operator or step {name!r} to choose a kernel for.",
+            where="override",
+            supported=", ".join(sorted({c.operator for c in module.calls})),
+            hint=f"Did you mean {near[0]}?" if near else "See --explain for the steps.",
         )
 
 

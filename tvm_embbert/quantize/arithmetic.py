@@ -56,7 +56,7 @@ class Requantization:
     multiplier : int32 array
         One value, or one for each output channel; 0 to 2**31 - 1.
     shift : int
-        Bits that the accumulator is shifted left first, 0 to 15.
+        Bits that the accumulator is shifted left first, 0 to 16.
     """
 
     multiplier: Int
@@ -118,7 +118,7 @@ class Reciprocal:
 
 
 def reciprocal(ratio: float) -> Reciprocal:
-    """Return the numerator (below 2**31) and shift (0 to 15) for a real `ratio`."""
+    """Return the numerator (below 2**31) and shift (0 to 16) for a real `ratio`."""
     shift = max(0, math.frexp(ratio)[1] + 1)
     return Reciprocal(min(round(ratio * 2.0 ** (32 - shift)), INT32_MAX), shift)
 

@@ -58,15 +58,39 @@ def calibrate(
         Show a progress bar.
     """
     variables = [m.output for m in matches if compat.dtype_of(m.output).startswith("float")]
+    checked = _checked(sentences, mod[compat.MAIN], matches)
     run = compat.compile_on_host(_observed(mod, variables))
     samples: list[list[Array]] = [[] for _ in variables]
-    for ids in tqdm(list(sentences), desc="calibrating", disable=not progress, leave=False):
-        for kept, result in zip(samples, run(np.asarray(ids, np.int32)), strict=True):
+    for ids in tqdm(checked, desc="calibrating", disable=not progress, leave=False):
+        for kept, result in zip(samples, run(ids), strict=True):
             kept.append(np.abs(result).reshape(-1))
-    if not samples or not samples[0]:
-        raise InputError("There is no calibration sentence.", hint="Give at least one.")
     ranges = (_range_of(np.concatenate(kept)) for kept in samples)
     return dict(zip(variables, ranges, strict=True))
+
+
+def _checked(
+    sentences: Iterable[Ids], func: compat.Expr, matches: Sequence[Match]
+) -> list[NDArray[np.int32]]:
+    """Return the sentences as arrays; raise :class:`InputError` where the model cannot take one."""
+    longest = max(compat.upper_bounds(func).values(), default=0)
+    tables = [
+        m.constant("table").shape[0]
+        for m in matches
+        if "index" in m.parts and any(m.parts["index"].same_as(p) for p in func.params)
+    ]
+    vocabulary = min(tables, default=2**31 - 1)
+    arrays = [np.asarray(ids, np.int64).reshape(-1) for ids in sentences]
+    if not arrays:
+        raise InputError("There is no calibration sentence.", hint="Give at least one.")
+    for number, ids in enumerate(arrays):
+        fits = 1 <= len(ids) <= (longest or len(ids))
+        if not fits or ids.min(initial=0) < 0 or ids.max(initial=0) >= vocabulary:
+            raise InputError(
+                f"Calibration sentence {number} has {len(ids)} tokens or an unknown one.",
+                where=f"ids {ids[:8].tolist()}",
+                supported=f"1 to {longest} ids of 0 to {vocabulary - 1}",
+            )
+    return [ids.astype(np.int32) for ids in arrays]
 
 
 def _range_of(magnitudes: Array) -> Range:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvm_embbert import compat
+from tvm_embbert.errors import UnsupportedOperatorError
 from tvm_embbert.quantize.quantizer import PREFIX
 from tvm_embbert.strategy import registry
 from tvm_embbert.strategy.operator import Dim, IntegerCall, Tensor
@@ -59,6 +60,25 @@ class IntegerModule:
     def result(self) -> Tensor:
         """Return the logits' tensor: the result of the last call."""
         return self.calls[-1].output
+
+    def check_type(self) -> None:
+        """Raise :class:`UnsupportedOperatorError` unless the result is of 16 bits."""
+        if self.result.dtype != "int16":
+            raise self._unsupported_result()
+
+    def check_result(self) -> None:
+        """Raise :class:`UnsupportedOperatorError` unless there is a fixed number of logits."""
+        self.check_type()
+        if any(isinstance(d, str) for d in self.result.shape):
+            raise self._unsupported_result()
+
+    def _unsupported_result(self) -> UnsupportedOperatorError:
+        result = self.result
+        return UnsupportedOperatorError(
+            f"The model's result has the shape {result.shape} and the type {result.dtype}.",
+            where=result.name,
+            supported="a fixed number of int16 logits, as a linear layer on one row gives",
+        )
 
     @property
     def logit_scale(self) -> float:

@@ -15,15 +15,18 @@ def padding_is_dead(calls: Sequence[IntegerCall], pad_token: int) -> bool:
     must hide the padding by a mask that is true exactly where the id is `pad_token`; and where the
     result is made of leading rows.
     """
-    masks = {c.output.name for c in calls if _is_padding_mask(c, pad_token)}
+    made = {c.output.name for c in calls}
+    masks = {c.output.name for c in calls if _is_padding_mask(c, pad_token, made)}
     return not isinstance(calls[-1].rows, str) and all(_keeps_rows(c, masks) for c in calls)
 
 
-def _is_padding_mask(call: IntegerCall, pad_token: int) -> bool:
+def _is_padding_mask(call: IntegerCall, pad_token: int, made: set[str]) -> bool:
+    """Return whether the call compares the input, which no call makes, with the padding."""
     if call.operator != "elementwise":
         return False
     function, operand, *rest = call.args
-    return function == "equal" and isinstance(operand, Tensor) and rest == [pad_token]
+    of_input = isinstance(operand, Tensor) and operand.name not in made
+    return function == "equal" and of_input and rest == [pad_token]
 
 
 def _keeps_rows(call: IntegerCall, masks: set[str]) -> bool:

@@ -49,5 +49,6 @@ def quantize(
         quantizer.builder.emit_func_output(result)
     integer = compat.with_bounds(quantizer.builder.get(), quantizer.bounds)
     made = IntegerModule(integer, quantizer.scales)
+    made.check_type()
     exact = pad_token is not None and padding_is_dead(made.calls, pad_token)
     return IntegerModule(integer, quantizer.scales, pad_token if exact else None)

@@ -40,10 +40,10 @@ class Attention(Operator):
 
     def accepts(self, match: Match) -> bool:
         """Take one head, and a mask over the keys that hides with a very negative constant."""
-        hidden = "hidden" not in match.parts or match.constant("hidden").max() < MASKED_BELOW
+        hidden = "hidden" not in match.parts or _hides(match.constant("hidden", finite=False))
         scalar = "scale" not in match.parts or match.constant("scale").size == 1
         flat = "mask" not in match.parts or len(compat.shape_of(match.parts["mask"])) == 1
-        return hidden and scalar and flat and len(compat.shape_of(match.output)) == 2
+        return hidden and scalar and flat and _over_keys(match)
 
     def inputs(self, match: Match) -> list[compat.Expr]:
         """Return the queries, keys, values and the mask."""
@@ -108,6 +108,16 @@ def _pattern(scaled: bool, masked: bool) -> Pattern:
         parts["mask"], parts["hidden"] = anything(), constant()
         scores = op("where", parts["mask"], parts["hidden"], scores)
     return op("matmul", op("nn.softmax", scores), v), parts
+
+
+def _hides(constant: Array) -> bool:
+    return float(constant.max()) < MASKED_BELOW
+
+
+def _over_keys(match: Match) -> bool:
+    """Return whether the softmax of a matrix of scores runs over its last axis, the keys."""
+    softmax = match.values[match.values[match.output].args[0]]
+    return len(compat.shape_of(softmax)) == 2 and int(softmax.attrs.axis) in (-1, 1)
 
 
 def _check(

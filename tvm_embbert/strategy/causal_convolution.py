@@ -46,11 +46,11 @@ class CausalConvolution(Operator):
         """Take one group a channel, stride and dilation of one, and all padding in front."""
         channels = compat.shape_of(match.parts["x"])[-1]
         calls = {v.op.name: v for v in _chain(match)}
-        conv, pad = calls["relax.nn.conv1d"].attrs, calls["relax.nn.pad"].attrs
+        conv = calls["relax.nn.conv1d"].attrs
         kernel = match.constant("w").shape[-1]
         plain = [int(conv.strides[0]), int(conv.dilation[0])] == [1, 1]
         bare = not any(int(p) for p in conv.padding)
-        causal = [int(w) for w in pad.pad_width] == [0, 0, kernel - 1, 0]
+        causal = compat.pads_in_front(calls["relax.nn.pad"], kernel - 1)
         return plain and bare and causal and int(conv.groups) == channels
 
     def inputs(self, match: Match) -> list[compat.Expr]:

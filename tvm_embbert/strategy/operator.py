@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvm_embbert import compat
+from tvm_embbert.errors import InputError
 
 if TYPE_CHECKING:
     from tvm_embbert.quantize.quantizer import Quantizer
@@ -90,9 +91,16 @@ class Match:
         """Return the expression that makes a part, or the part itself."""
         return self.values.get(self.parts[part], self.parts[part])
 
-    def constant(self, part: str) -> Array:
-        """Return the value of a constant part."""
-        return compat.value_of(self.parts[part])
+    def constant(self, part: str, finite: bool = True) -> Array:
+        """Return the value of a constant part; raise :class:`InputError` if it is not finite."""
+        value = compat.value_of(self.parts[part])
+        if finite and not np.isfinite(value).all():
+            raise InputError(
+                "A weight holds values that are not finite real numbers.",
+                where=f"{self.operator.name}, {part} of {compat.var_name(self.output)}",
+                hint="Check the checkpoint.",
+            )
+        return value
 
 
 class Operator(ABC):

@@ -19,6 +19,7 @@ from tvm_embbert import compat
 from tvm_embbert.transform.rewriter import Emitter, emit_function
 
 Expr = compat.Expr
+MATRIX = 2
 CAUSAL_CONVOLUTION = (
     "relax.permute_dims",
     "relax.add",
@@ -63,17 +64,19 @@ class _Analysis:
             return [call.args[0]]
         if not compat.is_call(call):
             return [call]
-        rule = ROW_RULES.get(call.op.name)
+        rule = ROW_RULES.get(call.op.name) if len(compat.shape_of(call)) == MATRIX else None
         return rule(call) if rule else []
 
     def _visit(self, variable: Expr) -> None:
+        """Note which arguments are read whole, given how the variable itself is read."""
         call = self.values[variable]
         passed = _selected(call)
-        if passed is None:
-            passed = self.row_arguments(variable) if variable not in self.whole else []
-            if not compat.is_call(call) and variable not in self.whole:
-                return
-        self.whole |= {a for a in _variables(call) if not any(a.same_as(p) for p in passed)}
+        if passed is None and variable not in self.whole:
+            passed = self.row_arguments(variable)
+            if not passed:
+                self.whole.add(variable)  # it cannot be computed row by row
+        read_by_row = passed or []
+        self.whole |= {a for a in _variables(call) if not any(a.same_as(r) for r in read_by_row)}
 
     def _convolutions(self) -> set[Expr]:
         members: set[Expr] = set()
@@ -82,7 +85,7 @@ class _Analysis:
             while len(chain) < len(CAUSAL_CONVOLUTION) and self._is_link(chain):
                 chain.append(self.values[chain[-1]].args[0])
             if len(chain) == len(CAUSAL_CONVOLUTION) and self._is_link(chain):
-                members |= set(chain)
+                members |= set(chain) if _is_causal([self.values[v] for v in chain]) else set()
         return members
 
     def _is_link(self, chain: list[Expr]) -> bool:
@@ -138,9 +141,22 @@ def _variables(value: Expr) -> list[Expr]:
     return [v for part in parts for v in _variables(part)]
 
 
+def _is_causal(calls: list[Expr]) -> bool:
+    """Return whether row 0 of a chain of :data:`CAUSAL_CONVOLUTION` reads row 0 alone."""
+    outer, _, _, conv, _, pad, inner = calls
+    swapped = compat.swaps_axes(outer) and compat.swaps_axes(inner)
+    plain = [int(v) for v in (*conv.attrs.strides, *conv.attrs.dilation)] == [1, 1]
+    kernel = compat.shape_of(conv.args[1])[-1]
+    bare = not any(int(p) for p in conv.attrs.padding)
+    return swapped and plain and bare and compat.pads_in_front(pad, kernel - 1)
+
+
 def _same_rank(call: Expr) -> list[Expr]:
-    rank = len(compat.shape_of(call))
-    return [a for a in _variables(call) if len(compat.shape_of(a)) == rank]
+    """Return the matrices among the arguments; none if a constant has rows of its own."""
+    constants = [compat.shape_of(a) for a in call.args if compat.is_constant(a)]
+    if any(len(shape) == MATRIX and shape[0] != 1 for shape in constants):
+        return []
+    return [a for a in _variables(call) if len(compat.shape_of(a)) == MATRIX]
 
 
 def _left(call: Expr) -> list[Expr]:
@@ -160,10 +176,10 @@ def _fields_on_last_axis(call: Expr) -> list[Expr]:
 
 ROW_RULES: dict[str, Callable[[Expr], list[Expr]]] = {
     "relax.matmul": _left,
-    "relax.nn.silu": _left,
-    "relax.rsqrt": _left,
     "relax.mean": _left_on_last_axis,
     "relax.nn.softmax": _left_on_last_axis,
     "relax.concat": _fields_on_last_axis,
     **{f"relax.{name}": _same_rank for name in ("add", "subtract", "multiply", "where")},
+    **{f"relax.nn.{name}": _left for name in ("silu", "relu", "gelu")},
+    **{f"relax.{name}": _left for name in ("rsqrt", "sigmoid", "tanh")},
 }

@@ -23,9 +23,22 @@ LENGTH = "n"
 
 def drop_unit_batch(mod: compat.Module) -> compat.Module:
     """Rewrite ``main`` without leading unit dimensions; exact."""
+    _require_shapes(mod)
     renamed = compat.rename_dimension(compat.fold_constants(mod), LENGTH)
     parameters = {p: _unbatched_parameter(p) for p in renamed[compat.MAIN].params}
-    return compat.fold_constants(reemit(renamed, parameters, RULES))
+    return compat.fold_constants(reemit(renamed, parameters, RULES, _other))
+
+
+def _require_shapes(mod: compat.Module) -> None:
+    """Raise :class:`UnsupportedOperatorError` for a tensor whose shape TVM could not work out."""
+    for binding in compat.bindings(mod[compat.MAIN]):
+        if compat.is_tensor(binding.var) and not compat.has_shape(binding.var):
+            raise UnsupportedOperatorError(
+                "The shape of a tensor is not known when the model is compiled.",
+                where=f"{compat.var_name(binding.var)} = {str(binding.value)[:200]}",
+                supported="shapes made of numbers and the one symbolic length",
+                hint="Slice and broadcast rows in a way that keeps their number plain.",
+            )
 
 
 def _unbatched_parameter(parameter: Expr) -> Expr:
@@ -93,7 +106,9 @@ def _astype(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
 
 def _cumsum(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
     axis = _from_end(int(call.attrs.axis), call.args[0])
-    return relax.op.cumsum(args[0], axis=axis, dtype="int32")
+    dtype = compat.dtype_of(call)
+    narrow = "int32" if dtype == "int64" else dtype
+    return relax.op.cumsum(args[0], axis=axis, dtype=narrow, exclusive=bool(call.attrs.exclusive))
 
 
 def _arange(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
@@ -113,9 +128,53 @@ def _permute(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
     return relax.op.permute_dims(args[0], axes)
 
 
-def _mean(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
-    axes = [_from_end(int(a), call.args[0]) for a in call.attrs.axis]
-    return relax.op.mean(args[0], axes, bool(call.attrs.keepdims))
+def _reduce(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    """Reduce over the same axes; over a dropped one there is nothing left to reduce."""
+    rank = len(compat.shape_of(args[0]))
+    old = call.attrs.axis or range(len(compat.shape_of(call.args[0])))
+    axes = [a for a in (_from_end(int(a), call.args[0]) for a in old) if a >= -rank]
+    function = getattr(relax.op, call.op.name.removeprefix("relax."))
+    return function(args[0], axes, bool(call.attrs.keepdims))
+
+
+def _concat(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    old, fields = call.args[0].fields, args[0].fields
+    ranks = {len(compat.shape_of(f)) for f in fields}
+    axis = _from_end(int(call.attrs.axis), old[0])
+    if len(ranks) != 1 or axis < -min(ranks):
+        raise _unsupported(call)
+    return relax.op.concat(list(fields), axis=axis)
+
+
+def _strided_slice(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    rank = len(compat.shape_of(args[0]))
+    axes = [_from_end(int(a), call.args[0]) + rank for a in call.args[1].fields]
+    if min(axes) < 0:
+        raise _unsupported(call)
+    bounds = [list(t.fields) for t in call.args[2:]]
+    first_row = axes == [0] and [str(b[0]) for b in bounds] in (["0", "1"], ["0", "1", "1"])
+    inside = first_row or bool(call.attrs.assume_inbound)  # there is always a first row
+    return relax.op.strided_slice(args[0], axes, *bounds, assume_inbound=inside)
+
+
+def _other(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
+    """Emit an operator without a rule as it is, unless an axis of it could have moved."""
+    moved = any(
+        len(compat.shape_of(old)) != len(compat.shape_of(new))
+        for old, new in zip(call.args, args, strict=True)
+        if compat.has_shape(old) and compat.has_shape(new)
+    )
+    if moved and any(hasattr(call.attrs, name) for name in AXIS_ATTRIBUTES):
+        raise _unsupported(call)
+    return emitter.rebuild(call)
+
+
+def _unsupported(call: Expr) -> UnsupportedOperatorError:
+    return UnsupportedOperatorError(
+        f"{call.op.name} over these axes cannot be freed of its batch.",
+        where=str(call),
+        supported="operators over rows and channels: see transform/drop_unit_batch.py",
+    )
 
 
 def _softmax(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
@@ -135,19 +194,22 @@ def _conv1d(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
     return relax.op.squeeze(made, 0)
 
 
+AXIS_ATTRIBUTES = ("axis", "axes", "data_layout", "repeats", "roll_axis")
 RULES: dict[str, Rule] = {
     "relax.arange": _arange,
     "relax.astype": _astype,
     "relax.broadcast_to": _reshape,
+    "relax.concat": _concat,
     "relax.cumsum": _cumsum,
     "relax.expand_dims": _expand_dims,
     "relax.matmul": _matmul,
-    "relax.mean": _mean,
     "relax.nn.conv1d": _conv1d,
     "relax.nn.pad": _pad,
     "relax.nn.softmax": _softmax,
     "relax.permute_dims": _permute,
     "relax.reshape": _reshape,
+    "relax.squeeze": _reshape,
+    "relax.strided_slice": _strided_slice,
     "relax.take": _take,
     **{
         f"relax.{name}": _elementwise
@@ -157,4 +219,5 @@ RULES: dict[str, Rule] = {
         f"relax.{name}": _elementwise
         for name in ("greater_equal", "less", "less_equal", "where", "logical_and", "logical_or")
     },
+    **{f"relax.{name}": _reduce for name in ("mean", "sum", "max", "min", "prod")},
 }

@@ -64,6 +64,7 @@ def reemit(
     mod: compat.Module,
     parameters: Mapping[compat.Expr, compat.Expr],
     rules: Mapping[str, Rule],
+    default: Rule | None = None,
 ) -> compat.Module:
     """Build ``main`` again, with a rule an operator.
 
@@ -74,12 +75,14 @@ def reemit(
     parameters : mapping
         Old parameter to new parameter.
     rules : mapping
-        Operator name to the rule that emits it; others are emitted as they are.
+        Operator name to the rule that emits it.
+    default : rule, optional
+        Emits the others; they are emitted as they are where it is not given.
     """
 
     def emit(emitter: Emitter, binding: compat.Expr) -> compat.Expr:
         call = binding.value
-        rule = rules.get(str(call.op.name)) if compat.is_call(call) else None
+        rule = rules.get(str(call.op.name), default) if compat.is_call(call) else None
         if rule is None:
             return emitter.rebuild(call)
         return rule(emitter, call, [emitter.lookup(a) for a in call.args])

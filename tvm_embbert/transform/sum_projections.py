@@ -30,11 +30,17 @@ def sum_projections(mod: compat.Module) -> compat.Module:
 
 def _sum(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
     left, right = (projection_of(emitter, a) for a in args)
-    if left is None or right is None:
+    if left is None or right is None or not _same_rows(left, right):
         return tvm.ir.Call(call.op, args, attrs=call.attrs)
     if compat.is_call(call, "relax.subtract"):
         right = right.scaled(np.array(-1, np.float32))
     return emit_projection(emitter, _joined(emitter, left, right))
+
+
+def _same_rows(left: Projection, right: Projection) -> bool:
+    """Return whether no side is broadcast over the other's rows."""
+    shapes = [compat.shape_of(p.input)[:-1] for p in (left, right)]
+    return compat.same_shape(*shapes)
 
 
 def _joined(emitter: Emitter, left: Projection, right: Projection) -> Projection:

@@ -34,7 +34,9 @@ static inline int16_t te_saturate_int16(int32_t a) {
 /* Half a unit of (a << shift) * multiplier / 2^32, in units of a. */
 static inline int32_t te_rounding_offset(int32_t multiplier, int32_t shift) {
   const uint32_t half = multiplier > 0 ? (UINT32_C(1) << 31) / (uint32_t)multiplier : 0u;
-  return te_min((int32_t)((half >> shift) & UINT32_C(0x7fffffff)), INT32_C(1) << 30);
+  const uint32_t offset = half >> shift;
+  const uint32_t largest = UINT32_C(1) << 30;
+  return (int32_t)(offset < largest ? offset : largest);
 }
 
 /* floor(sqrt(x)), bit by bit. */

@@ -7,6 +7,7 @@ from typing import Any
 
 from tvm.script import tirx as T
 
+from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
@@ -55,5 +56,27 @@ def elementwise(call: IntegerCall) -> Any:
         result = tir.tensor("result", (rows,), call.output.dtype)
         with tir.loop("i", rows) as i:
             values = [tensors[n][i] if n in tensors else scalars[n] for n in names]
-            tir.store(result, i, FUNCTIONS[function](*values))
+            tir.store(result, i, _apply(function, values, call.output.dtype))
     return tir.prim_func
+
+
+def _apply(function: str, values: list[Expr], dtype: str) -> Expr:
+    """Return the function of values that may be masks or numbers."""
+    if function.startswith("logical"):
+        return FUNCTIONS[function](*map(_truth, values))
+    if function == "where":
+        chosen = T.if_then_else(_truth(values[0]), _number(values[1]), _number(values[2]))
+        return chosen if dtype == "int32" else _truth(chosen)
+    return FUNCTIONS[function](*map(_number, values))
+
+
+def _is_mask(value: Expr) -> bool:
+    return str(value.ty.dtype) == "bool"
+
+
+def _truth(value: Expr) -> Expr:
+    return value if _is_mask(value) else T.NE(value, T.int32(0))
+
+
+def _number(value: Expr) -> Expr:
+    return widened(value) if _is_mask(value) else value

@@ -1,0 +1,102 @@
+"""What the pages tell to write and to type works as they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from pages import PAGES, ROOT, consoles, files, follow, read
+
+FOLLOWED = {
+    "README.md": {"host", "emulator"},
+    "docs/adding-a-device.md": {"", "emulator"},
+    "docs/adding-an-operator.md": {"host", "emulator"},
+    "docs/c-interface.md": {"host"},
+}
+"""Pages with consoles, and what those need; a test below for each."""
+
+
+def test_every_console_is_followed_by_a_test() -> None:
+    names = [path.relative_to(ROOT).as_posix() for path in PAGES]
+    found = {name: {console.needs for console in consoles(name)} for name in names}
+    assert {name: needs for name, needs in found.items() if needs} == FOLLOWED
+
+
+def test_errors_in_a_device_file_are_those_of_the_page(tmp_path: Path) -> None:
+    assert follow("docs/adding-a-device.md", tmp_path, ("",)) == 7
+
+
+@pytest.mark.host
+def test_python_example_of_the_readme(tmp_path: Path) -> None:
+    assert follow("README.md", tmp_path, ("host",)) == 1
+
+
+@pytest.mark.host
+def test_operator_from_outside(tmp_path: Path) -> None:
+    assert follow("docs/adding-an-operator.md", tmp_path, ("host",)) == 2
+
+
+@pytest.mark.host
+def test_c_program_and_report(tmp_path: Path) -> None:
+    assert follow("docs/c-interface.md", tmp_path, ("host",)) == 3
+    # The same compiled model serves for the header and the report: compiling takes longest.
+    _check_header(next(tmp_path.glob("out/snips/library/include/*.h")).read_text())
+    _check_report(json.loads((tmp_path / "out/snips/report.json").read_text()))
+    _check_tokens(tmp_path)
+
+
+@pytest.mark.emulator
+def test_command_line_of_the_readme(tmp_path: Path) -> None:
+    assert follow("README.md", tmp_path, ("emulator",)) == 4
+
+
+@pytest.mark.emulator
+def test_devices_from_outside(tmp_path: Path) -> None:
+    assert follow("docs/adding-a-device.md", tmp_path, ("emulator",)) == 6
+
+
+@pytest.mark.emulator
+def test_operator_for_an_instruction_set(tmp_path: Path) -> None:
+    assert follow("docs/adding-an-operator.md", tmp_path, ("emulator",)) == 1
+
+
+def _check_header(header: str) -> None:
+    """The page's prototypes and error codes are those of the header."""
+    page, flat = read("docs/c-interface.md"), " ".join(header.split())
+    for block in re.findall(r"^```c\n(int32_t .*?)^```$", page, re.M | re.S):
+        assert " ".join(block.split()) in flat
+    told = dict(re.findall(r"^\| (-?\d) \| `(\w+)`", page, re.M))
+    declared = re.findall(r"(TVMGEN_SNIPS_(?:OK|ERROR_\w+)) = (-?\d)", header)
+    assert told == {code: name for name, code in declared}
+    for macro in re.findall(r"TVMGEN_SNIPS_\w+", page):
+        assert macro in header
+
+
+def _check_report(report: dict) -> None:
+    """The page has every field of a report, and no other."""
+    section = read("docs/report.md").partition("## report.json\n")[2].partition("\n## ")[0]
+    first_cells = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    told = {
+        name.removesuffix("[]") for cell in first_cells for name in re.findall(r"`(.+?)`", cell)
+    }
+    assert told == set(_fields(report))
+
+
+def _fields(report: dict, place: str = "") -> list[str]:
+    names = []
+    for key, value in report.items():
+        inner = isinstance(value, dict)
+        names += _fields(value, f"{place}{key}.") if inner else [f"{place}{key}"]
+    return names
+
+
+def _check_tokens(folder: Path) -> None:
+    """The ids in main.c are those of the sentence that it names."""
+    from tvm_embbert.models.checkpoint import load_model
+
+    ids = re.search(r"ids\[.*?\] = \{(.*?)\}", files("docs/c-interface.md")["main.c"])
+    assert ids is not None
+    told = [int(i) for i in ids[1].split(",")]
+    assert told == load_model(folder / "out/snips/model").encoder.encode("play some jazz", 256)
