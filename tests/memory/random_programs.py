@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from tvm_embbert.memory.program import Buffer, Program, Step
+from tvm_embbert.memory.program import Program, Step
+from tvm_embbert.strategy.operator import Tensor
 
 LENGTH = 10
 Line = tuple[str, Iterable[str], Iterable[str]]
@@ -23,7 +24,7 @@ def program(
         for writes, reads, scratch in lines
     ]
     names = {"ids": 0} | {n: 0 for s in steps for n in s.buffers}
-    buffers = {n: Buffer(n, ("n", sizes.get(n, 1)), "int8") for n in names}
+    buffers = {n: Tensor(n, ("n", sizes.get(n, 1)), "int8") for n in names}
     source = SimpleNamespace(
         input=SimpleNamespace(name="ids"), result=SimpleNamespace(name="logits")
     )

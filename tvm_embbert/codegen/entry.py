@@ -9,7 +9,8 @@ from tvm_embbert.codegen.c_printer import CFunction
 from tvm_embbert.codegen.names import Names, c_name
 from tvm_embbert.memory.liveness import owner
 from tvm_embbert.memory.plan import POOL, MemoryPlan
-from tvm_embbert.memory.program import Argument, Buffer, Program, Step
+from tvm_embbert.memory.program import Argument, Program, Step
+from tvm_embbert.strategy.operator import Tensor
 
 _WIDTH = 100
 
@@ -38,13 +39,13 @@ def _trim(program: Program) -> str:
     return f"  int32_t n = length;\n  while (n > 0 && ids[n - 1] == {pad}) {{\n    --n;\n  }}"
 
 
-def _arena_buffers(program: Program) -> list[Buffer]:
+def _arena_buffers(program: Program) -> list[Tensor]:
     external = (program.input, program.result)
     used = dict.fromkeys(name for step in program.steps for name in step.buffers)
     return [program.buffers[name] for name in used if name not in external]
 
 
-def _pointer(buffer: Buffer, program: Program, plan: MemoryPlan) -> str:
+def _pointer(buffer: Tensor, program: Program, plan: MemoryPlan) -> str:
     c_type, name = C_TYPES[buffer.dtype], c_name(buffer.name)
     offset = plan.offsets[owner(program, buffer.name)]
     return f"  {c_type} *const {name} = ({c_type} *)(void *)(memory + {offset});"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ from tvm_embbert.measure.protocol import (
     unpack_stack,
 )
 from tvm_embbert.measure.qemu import Qemu
-from tvm_embbert.measure.session import Answer, Ids, ModelInfo, ids_array, length_or
+from tvm_embbert.measure.session import Answer, Ids, ModelInfo, Session, ids_array, length_or
 from tvm_embbert.target import Emulator
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -46,7 +45,7 @@ def step_ticks(result: Result) -> list[int]:
     return [max(0, (end - start) % 2**32 - result.mark_overhead) for start, end in pairs]
 
 
-class EmulatorSession:
+class EmulatorSession(Session):
     """An image in a running QEMU, ready to answer any number of requests.
 
     QEMU and its temporary folder end with the session: close it, or use ``with``. A session whose
@@ -118,19 +117,6 @@ class EmulatorSession:
         if qemu is not None:
             with contextlib.closing(qemu):
                 qemu.quit()
-
-    def __enter__(self) -> EmulatorSession:
-        """Return the session itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the session."""
-        self.close()
 
     def _run(self, kind: FrameType, ids: Ids, length: int | None) -> Result:
         array = ids_array(ids)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ctypes
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
 from tvm_embbert.errors import DeviceError, ToolchainError
-from tvm_embbert.measure.session import Answer, Ids, ModelInfo, ids_array, length_or
+from tvm_embbert.measure.session import Answer, Ids, ModelInfo, Session, ids_array, length_or
 from tvm_embbert.measure.sources import RUNTIME, ModelSources, write_model_header
 from tvm_embbert.measure.toolchain import compile_sources, host_compiler, link
 
@@ -41,7 +40,7 @@ def build_library(model: ModelSources, out: Path) -> Path:
     return library
 
 
-class HostSession:
+class HostSession(Session):
     """A model's shared library, ready to answer.
 
     The model runs inside this process: if it crashes, so does the process, and a hang is not
@@ -106,19 +105,6 @@ class HostSession:
         """Let go of the library and the arena; may be called again."""
         self._library = None
         self._arena = np.zeros(0, np.uint8)
-
-    def __enter__(self) -> HostSession:
-        """Return the session itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the session."""
-        self.close()
 
 
 def _aligned_bytes(size: int, alignment: int) -> npt.NDArray[np.uint8]:

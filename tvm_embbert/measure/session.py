@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,14 +41,15 @@ class ModelInfo:
     arena_size: int
 
 
-class Session(Protocol):
+class Session(ABC):
     """A model that is ready to answer; a context manager that frees it at the end."""
 
     @property
+    @abstractmethod
     def info(self) -> ModelInfo:
         """Sizes of the model."""
-        ...
 
+    @abstractmethod
     def infer(self, ids: Ids, *, length: int | None = None) -> Answer:
         """Run the model on one sentence.
 
@@ -65,15 +67,14 @@ class Session(Protocol):
         DeviceError
             If the model crashed, or did not answer in time.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Free everything; may be called again."""
-        ...
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         """Return the session itself."""
-        ...
+        return self
 
     def __exit__(
         self,
@@ -82,7 +83,7 @@ class Session(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close the session."""
-        ...
+        self.close()
 
 
 def ids_array(ids: Ids) -> npt.NDArray[np.int32]:

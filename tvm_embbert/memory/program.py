@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,26 +13,10 @@ from numpy.typing import NDArray
 from tvm_embbert import compat
 from tvm_embbert.errors import UsageError
 from tvm_embbert.quantize.integer_module import IntegerModule
-from tvm_embbert.strategy.operator import Dim, IntegerCall, Kernel, Tensor
+from tvm_embbert.strategy.operator import ITEM_SIZES, Dim, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import Choice, choose
 
 Array = NDArray[Any]
-ITEM_SIZES = {"bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """Memory in the arena: a tensor, or an implementation's scratch."""
-
-    name: str
-    shape: tuple[Dim, ...]
-    dtype: str
-
-    def size(self, length: int) -> int:
-        """Return the bytes that it takes for inputs of up to `length` tokens."""
-        return ITEM_SIZES[self.dtype] * prod(
-            length if isinstance(d, str) else d for d in self.shape
-        )
 
 
 @dataclass(frozen=True)
@@ -94,7 +77,7 @@ class Program:
 
     source: IntegerModule
     steps: list[Step]
-    buffers: dict[str, Buffer]
+    buffers: dict[str, Tensor]
     constants: dict[str, Array]
     kernels: dict[str, Any] = field(default_factory=dict)
     overlapping: set[str] = field(default_factory=set)
@@ -173,7 +156,7 @@ class _Builder:
         self._add_buffer(call.output)
         scratch = tuple(f"{call.name}_{s.name}" for s in kernel.scratch)
         for owned, s in zip(scratch, kernel.scratch, strict=True):
-            self._program.buffers[owned] = Buffer(owned, s.shape, s.dtype)
+            self._program.buffers[owned] = replace(s, name=owned)
         if kernel.in_place:
             self._program.in_place[call.name] = kernel.in_place
         reads = tuple(dict.fromkeys(t.name for t in call.tensors))
@@ -192,7 +175,7 @@ class _Builder:
         self._program.steps.append(step)
 
     def _add_buffer(self, tensor: Tensor) -> None:
-        self._program.buffers[tensor.name] = Buffer(tensor.name, tensor.shape, tensor.dtype)
+        self._program.buffers[tensor.name] = tensor
 
     def _add_kernel(self, operator: str, kernel: Kernel) -> str:
         """Return the name of the kernel, which is added unless its like is there."""

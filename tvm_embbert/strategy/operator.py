@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,17 +24,24 @@ if TYPE_CHECKING:
     from tvm_embbert.quantize.quantizer import Quantizer
 
 Array = NDArray[Any]
+ITEM_SIZES = {"bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
+"""Bytes of an element, by type."""
 Dim = int | str
 """A number of elements: fixed, or the name of a symbolic dimension (``"n"``)."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that exists at run time. `name` identifies it; rows come first in `shape`."""
+    """Memory in use at run time: a tensor, rows first in its shape, or a kernel's scratch."""
 
     name: str
     shape: tuple[Dim, ...]
     dtype: str
+
+    def size(self, length: int) -> int:
+        """Return the bytes that it takes for inputs of up to `length` tokens."""
+        counts = (length if isinstance(d, str) else d for d in self.shape)
+        return ITEM_SIZES[self.dtype] * prod(counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,15 +155,6 @@ class Operator(ABC):
         """
 
 
-@dataclass(frozen=True)
-class Scratch:
-    """Memory that an implementation needs while it runs: planned in the arena, not on the stack."""
-
-    name: str
-    shape: tuple[Dim, ...]
-    dtype: str
-
-
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """What an implementation makes of a call.
@@ -169,8 +168,8 @@ class Kernel:
         The constants in the layout that the kernel reads.
     scalars : tuple of int
         Values of scalar parameters.
-    scratch : tuple of Scratch
-        Scratch memory.
+    scratch : tuple of Tensor
+        Memory that the kernel needs while it runs: planned in the arena, not on the stack.
     dims : mapping
         Name of each symbolic variable of `prim_func` to its value.
     in_place : str
@@ -180,7 +179,7 @@ class Kernel:
     prim_func: Any
     constants: tuple[Array, ...]
     scalars: tuple[int, ...] = ()
-    scratch: tuple[Scratch, ...] = ()
+    scratch: tuple[Tensor, ...] = ()
     dims: Mapping[str, Dim] = field(default_factory=dict)
     in_place: str = ""
 

@@ -19,7 +19,7 @@ from tvm_embbert.strategy.kernels.arithmetic import (
     widened,
 )
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
-from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Scratch
+from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
 
@@ -39,7 +39,7 @@ class PortableAttention(Implementation):
             attention(form),
             (table,),
             scalars=(*_limits(multiplier, shift), multiplier, numerator),
-            scratch=(Scratch("scores", (keys,), "int32"), Scratch("weights", (keys,), "int8")),
+            scratch=(Tensor("scores", (keys,), "int32"), Tensor("weights", (keys,), "int8")),
             dims={"rows": call.rows, "keys": keys},
         )
 
