@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tvm_embbert.memory.greedy_by_size import greedy_by_size
+from tvm_embbert.memory.hill_climb import hill_climb
 from tvm_embbert.memory.liveness import Block, in_use, live_blocks, lower_bound
 from tvm_embbert.memory.program import Program
 from tvm_embbert.memory.verify import verify
@@ -43,7 +43,7 @@ class MemoryPlan:
         return sorted(max(live, key=lambda bs: sum(b.size for b in bs)), key=lambda b: -b.size)
 
 
-def plan_memory(program: Program, length: int, algorithm: Algorithm = greedy_by_size) -> MemoryPlan:
+def plan_memory(program: Program, length: int, algorithm: Algorithm = hill_climb) -> MemoryPlan:
     """Plan the arena of a program, and verify the plan.
 
     Parameters

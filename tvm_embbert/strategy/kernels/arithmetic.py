@@ -43,6 +43,9 @@ def widened(value: Expr) -> Expr:
     return T.Cast("int32", value)
 
 
-def tile_of(size: int, largest: int = 4) -> int:
-    """Return the largest power of two up to `largest` that divides `size`."""
+def tile_of(size: int, largest: int = 8) -> int:
+    """Return the largest power of two up to `largest` that divides `size`.
+
+    Eight sums, two pointers and two operands just fit the registers of a Cortex-M.
+    """
     return next(t for t in (8, 4, 2, 1) if t <= largest and size % t == 0)

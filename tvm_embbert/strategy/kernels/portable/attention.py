@@ -1,4 +1,4 @@
-"""Attention: a row's scores, their exponentials, then four channels of its context at a time."""
+"""Attention: scores by tiles of keys, exponentials by a table, contexts by tiles of channels."""
 
 from __future__ import annotations
 
@@ -112,20 +112,34 @@ def _rounding_offset(multiplier: Expr, shift: int) -> Expr:
 
 
 def _score(tir: Tir, form: Form, row: _Row, i: Expr, top: Buffer) -> None:
-    """Store the product of query i with each key, and the largest of those that are seen."""
+    """Store the product of query i with each key, and the largest of those that are seen.
+
+    A query is read once for a tile of keys; keys that fill no tile are taken one by one.
+    """
     tir.store(top, 0, T.int32(-(2**31)))
-    with tir.loop("j", row.keys) as j:
-        tir.store(row.sums, 0, 0)
-        with tir.loop("c", form.width // form.tile) as c, tir.unrolled(form.tile) as u:
-            channel = c * form.tile + u
-            product = widened(row.q[i, channel]) * widened(row.k[j, channel])
-            tir.accumulate(row.sums, 0, product)
-        tir.store(row.scores, j, row.sums[0])
-        largest = T.max(top[0], row.sums[0])
+    tiles = T.truncdiv(row.keys, form.tile)
+    with tir.loop("t", tiles) as t:
+        _score_keys(tir, form, row, (i, t * form.tile, form.tile), top)
+    with tir.loop("j", row.keys, start=tiles * form.tile) as j:
+        _score_keys(tir, form, row, (i, j, 1), top)
+
+
+def _score_keys(
+    tir: Tir, form: Form, row: _Row, place: tuple[Expr, Expr, int], top: Buffer
+) -> None:
+    """Score query i against `count` keys from the first on."""
+    i, first, count = place
+    with tir.unrolled(count) as u:
+        tir.store(row.sums, u, 0)
+    with tir.loop("c", form.width) as c, tir.unrolled(count) as u:
+        tir.accumulate(row.sums, u, widened(row.q[i, c]) * widened(row.k[first + u, c]))
+    with tir.unrolled(count) as u:
+        tir.store(row.scores, first + u, row.sums[u])
+        largest = T.max(top[0], row.sums[u])
         if row.hidden is None:
             tir.store(top, 0, largest)
         else:
-            with tir.when(T.Not(row.hidden[j])):
+            with tir.when(T.Not(row.hidden[first + u])):
                 tir.store(top, 0, largest)
 
 

@@ -1,4 +1,4 @@
-"""Causal depthwise convolution: four channels at a time, taps that reach before row 0 left out."""
+"""Causal depthwise convolution: a tile of channels at a time; taps before row 0 are left out."""
 
 from __future__ import annotations
 

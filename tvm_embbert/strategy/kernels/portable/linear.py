@@ -1,4 +1,4 @@
-"""Linear projection: four outputs at a time, so that an input is read once for four products."""
+"""Linear projection: a tile of outputs at a time, so that an input is read once for all of them."""
 
 from __future__ import annotations
 
