@@ -7,6 +7,8 @@ new release is a change to this file.
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +18,6 @@ import tvm
 import tvm_ffi
 from numpy.typing import NDArray
 from tvm import ir, relax
-from tvm.relax import dpl
 
 Expr = Any
 """A Relax expression; TVM has no type stubs, so that all its objects are `Any` here."""
@@ -150,21 +151,11 @@ def fold_constants(mod: Module) -> Module:
         return ir.transform.Sequential(passes)(mod)
 
 
-def rewrite_function(mod: Module, pattern: Any, rewriter: Callable[..., Expr]) -> Module:
-    """Apply a pattern rewrite to ``main`` until nothing matches, and clean up behind it."""
-    func = dpl.rewrite_call(pattern, rewriter, mod[MAIN])
-    updated = ir.IRModule({MAIN: func})
-    return fold_constants(updated)
-
-
 class quiet:  # noqa: N801 - reads as a statement: with quiet():
     """Silence TVM's warnings to standard error (C++ logging, hence by file descriptor)."""
 
     def __enter__(self) -> None:
         """Point file descriptor 2 at the null device."""
-        import os
-        import sys
-
         sys.stderr.flush()
         self._saved = os.dup(2)
         sink = os.open(os.devnull, os.O_WRONLY)
@@ -173,8 +164,6 @@ class quiet:  # noqa: N801 - reads as a statement: with quiet():
 
     def __exit__(self, *_exception: object) -> None:
         """Restore standard error."""
-        import os
-
         os.dup2(self._saved, 2)
         os.close(self._saved)
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
-from tvm import relax
 
 from tvm_embbert import compat
 from tvm_embbert.errors import InputError
 from tvm_embbert.strategy.operator import Match
-from tvm_embbert.transform.rewriter import Emitter
+from tvm_embbert.transform.rewriter import Emitter, emit_function
 
 Ids = Sequence[int] | NDArray[np.integer]
 Array = NDArray[Any]
@@ -111,15 +110,9 @@ def _squared_error(magnitudes: Array, clip: float) -> float:
 
 def _observed(mod: compat.Module, variables: Sequence[compat.Expr]) -> compat.Module:
     """Return the module with the variables as its results."""
+
+    def emit(emitter: Emitter, binding: compat.Expr) -> compat.Expr:
+        return emitter.rebuild(binding.value)
+
     old = mod[compat.MAIN]
-    emitter = Emitter({p: p for p in old.params})
-    with emitter.builder.function(compat.MAIN, list(old.params)):
-        with emitter.builder.dataflow():
-            for binding in compat.bindings(old):
-                made = emitter.rebuild(binding.value)
-                made = emitter.builder.emit(made) if compat.is_call(made) else made
-                emitter.env[binding.var] = made
-            seen = relax.Tuple([emitter.env[v] for v in variables])
-            result = emitter.builder.emit_output(seen)
-        emitter.builder.emit_func_output(result)
-    return compat.with_bounds(emitter.builder.get(), compat.upper_bounds(old))
+    return emit_function(old, {p: p for p in old.params}, emit, variables)

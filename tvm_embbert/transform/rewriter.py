@@ -1,12 +1,12 @@
 """Emit a Relax function anew, binding by binding, with a rule an operator.
 
-Patterns (:func:`tvm_embbert.compat.rewrite_function`) suit local algebra; a change of every
-tensor's shape or type suits this walk better, since TVM infers all types again on the way.
+TVM infers all types again on the way, so that a pass may change every tensor's shape or type; and a
+rule sees what makes its arguments, so that it may look for a pattern.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tvm import ir, relax
@@ -46,8 +46,12 @@ def emit_function(
     old: compat.Expr,
     parameters: Mapping[compat.Expr, compat.Expr],
     emit: Callable[[Emitter, compat.Expr], compat.Expr],
+    results: Sequence[compat.Expr] | None = None,
 ) -> compat.Module:
-    """Build ``main`` from `old`: `emit` turns each binding into a call to emit, or a variable."""
+    """Build ``main`` from `old`: `emit` turns each binding into a call to emit, or a variable.
+
+    The result is that of `old`, or a tuple of the variables of `old` that are given as `results`.
+    """
     emitter = Emitter(parameters)
     with emitter.builder.function(compat.MAIN, list(parameters.values())):
         with emitter.builder.dataflow():
@@ -55,7 +59,8 @@ def emit_function(
                 made = emit(emitter, binding)
                 made = emitter.builder.emit(made) if compat.is_call(made) else made
                 emitter.env[binding.var] = made
-            result = emitter.builder.emit_output(emitter.lookup(compat.result_of(old)))
+            wanted = compat.result_of(old) if results is None else relax.Tuple(results)
+            result = emitter.builder.emit_output(emitter.lookup(wanted))
         emitter.builder.emit_func_output(result)
     return compat.with_bounds(emitter.builder.get(), compat.upper_bounds(old))
 
