@@ -1,8 +1,10 @@
 """Every TVM call that is sensitive to TVM's version; written for TVM 0.27.
 
 TVM renames its classes from release to release (``struct_info`` became ``ty``, ``tir`` became
-``tirx``, constants became ``GenericConst``). Nothing else in the package touches those names, so a
-new release is a change to this file.
+``tirx``, constants became ``GenericConst``). Those names stay in here. What else the package takes
+from TVM has kept its form: Relax's operators (``transform/``), dataflow patterns
+(``strategy/patterns.py``), the TIR builder (``strategy/kernels/``) and the lowering passes
+(``codegen/lower_tir.py``).
 """
 
 from __future__ import annotations
