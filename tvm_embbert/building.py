@@ -17,7 +17,7 @@ from tvm_embbert.lowering import Lowered
 from tvm_embbert.measure import EmulatorSession, Image, ModelSources, build_image, build_library
 from tvm_embbert.memory.budget import Needs, check_budget
 from tvm_embbert.models.checkpoint import Model
-from tvm_embbert.report.build_report import Counts, build_report
+from tvm_embbert.report.build_report import Counts, build_report, instructions
 from tvm_embbert.target_json import target_to_json
 
 
@@ -47,10 +47,10 @@ def build(
     with replaced_folder(Path(out)) as work:
         lowered.library.write(work / LIBRARY)
         built = _link(lowered, work)
-        report = build_report(lowered, built, None)
+        report = build_report(lowered, built)
         _check(lowered, report)
         if measure and isinstance(built, Image):
-            report = build_report(lowered, built, _count(lowered, built, work))
+            report["instructions"] = instructions(lowered, _count(lowered, built, work))
         write_archive(
             work / "model.tar", lowered.library, lowered.program, lowered.plan, lowered.target.name
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,18 @@ def value_of(expr: Expr) -> NDArray[Any]:
 def bindings(func: Expr) -> list[Any]:
     """Return the bindings of a function, in order."""
     return [binding for block in func.body.blocks for binding in block.bindings]
+
+
+def values_of(func: Expr) -> dict[Any, Any]:
+    """Return what each variable of a function is bound to, in order."""
+    return {binding.var: binding.value for binding in bindings(func)}
+
+
+def resolved(variable: Expr, values: Mapping[Any, Any]) -> Expr:
+    """Return the variable that another one merely renames, or itself."""
+    while variable in values and values[variable] in values:
+        variable = values[variable]
+    return variable
 
 
 def var_name(var: Expr) -> str:
@@ -195,6 +207,11 @@ def attribute(expr: Expr) -> int | str:
     return str(value) if isinstance(value, str) else int(value)
 
 
+def pads_with_zeros(pad: Expr) -> bool:
+    """Return whether ``nn.pad`` pads with zeros."""
+    return float(pad.attrs.pad_value) == 0.0 and str(pad.attrs.pad_mode) == "constant"
+
+
 def swaps_axes(permute: Expr) -> bool:
     """Return whether ``permute_dims`` transposes a matrix; without axes it reverses them."""
     axes = permute.attrs.axes
@@ -203,9 +220,7 @@ def swaps_axes(permute: Expr) -> bool:
 
 def pads_in_front(pad: Expr, rows: int) -> bool:
     """Return whether ``nn.pad`` puts `rows` zeros before the last of two axes, and nothing else."""
-    attributes = pad.attrs
-    zeros = float(attributes.pad_value) == 0.0 and str(attributes.pad_mode) == "constant"
-    return zeros and [int(w) for w in attributes.pad_width] == [0, 0, rows, 0]
+    return pads_with_zeros(pad) and [int(w) for w in pad.attrs.pad_width] == [0, 0, rows, 0]
 
 
 def same_function(a: Any, b: Any) -> bool:

@@ -92,7 +92,7 @@ def lower(
     labels : tuple of str
         Names of the logits, for the header; numbers where there are none.
     vocabulary : int, optional
-        Number of token ids; the largest embedding table's rows where it is not given.
+        Number of token ids; where it is not given, the rows of the smallest table they index.
     overrides : mapping, optional
         Implementation to use, by operator or call.
     """

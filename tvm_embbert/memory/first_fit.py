@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tvm_embbert.memory.liveness import Block
+from tvm_embbert.memory.liveness import Block, aligned
 
 
 def first_fit(blocks: Iterable[Block], alignment: int) -> dict[str, int]:
@@ -16,6 +16,6 @@ def first_fit(blocks: Iterable[Block], alignment: int) -> dict[str, int]:
         for start, end in busy:
             if offset + block.size <= start:
                 break
-            offset = max(offset, -(-end // alignment) * alignment)
+            offset = max(offset, aligned(end, alignment))
         placed.append((offset, block))
     return {block.name: offset for offset, block in placed}

@@ -10,7 +10,8 @@ import random
 from collections.abc import Sequence
 
 from tvm_embbert.memory.first_fit import first_fit
-from tvm_embbert.memory.liveness import Block, lower_bound
+from tvm_embbert.memory.greedy_by_size import largest_first
+from tvm_embbert.memory.liveness import Block, end_of, lower_bound
 
 ATTEMPTS = 1000
 
@@ -18,7 +19,7 @@ ATTEMPTS = 1000
 def hill_climb(blocks: Sequence[Block], alignment: int, attempts: int = ATTEMPTS) -> dict[str, int]:
     """Return the offset of each block, in bytes; offsets are multiples of `alignment`."""
     orders = (
-        sorted(blocks, key=lambda b: (-b.size, b.first, b.name)),
+        largest_first(blocks),
         sorted(blocks, key=lambda b: (-b.last, -b.size, b.name)),
     )
     end, order = min(((_end(o, alignment), o) for o in orders), key=lambda pair: pair[0])
@@ -37,5 +38,4 @@ def hill_climb(blocks: Sequence[Block], alignment: int, attempts: int = ATTEMPTS
 
 
 def _end(order: Sequence[Block], alignment: int) -> int:
-    offsets = first_fit(order, alignment)
-    return max((offsets[b.name] + b.size for b in order), default=0)
+    return end_of(order, first_fit(order, alignment))

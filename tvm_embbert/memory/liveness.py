@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tvm_embbert.memory.program import Program
@@ -48,8 +49,14 @@ def owner(program: Program, name: str) -> str:
 
 def lower_bound(blocks: list[Block], alignment: int) -> int:
     """Return the bytes that are in use at once in the worst step: no plan takes less."""
-    steps = range(max((b.last for b in blocks), default=-1) + 1)
-    return max((sum(_padded(b, alignment) for b in in_use(blocks, s)) for s in steps), default=0)
+    return max(
+        (sum(aligned(b.size, alignment) for b in live) for live in by_step(blocks)), default=0
+    )
+
+
+def by_step(blocks: list[Block]) -> list[list[Block]]:
+    """Return the blocks in use in each step."""
+    return [in_use(blocks, step) for step in range(max((b.last for b in blocks), default=-1) + 1)]
 
 
 def in_use(blocks: list[Block], step: int) -> list[Block]:
@@ -57,5 +64,11 @@ def in_use(blocks: list[Block], step: int) -> list[Block]:
     return [b for b in blocks if b.first <= step <= b.last]
 
 
-def _padded(block: Block, alignment: int) -> int:
-    return -(-block.size // alignment) * alignment
+def aligned(size: int, alignment: int) -> int:
+    """Return the least multiple of `alignment` that is no less than `size`."""
+    return -(-size // alignment) * alignment
+
+
+def end_of(blocks: Sequence[Block], offsets: Mapping[str, int]) -> int:
+    """Return the first byte behind all blocks of a plan."""
+    return max((offsets[b.name] + b.size for b in blocks), default=0)

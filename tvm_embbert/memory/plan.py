@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tvm_embbert.memory.hill_climb import hill_climb
-from tvm_embbert.memory.liveness import Block, in_use, live_blocks, lower_bound
+from tvm_embbert.memory.liveness import Block, aligned, by_step, end_of, live_blocks, lower_bound
 from tvm_embbert.memory.program import Program
 from tvm_embbert.memory.verify import verify
 
@@ -28,8 +28,7 @@ class MemoryPlan:
     @cached_property
     def arena(self) -> int:
         """Return the arena's size in bytes, a multiple of the alignment."""
-        end = max((self.offsets[b.name] + b.size for b in self.blocks), default=0)
-        return max(ALIGNMENT, -(-end // ALIGNMENT) * ALIGNMENT)
+        return max(ALIGNMENT, aligned(end_of(self.blocks, self.offsets), ALIGNMENT))
 
     @cached_property
     def lower_bound(self) -> int:
@@ -38,8 +37,7 @@ class MemoryPlan:
 
     def at_peak(self) -> list[Block]:
         """Return the blocks in use in the step that takes the most, the largest first."""
-        steps = range(max((b.last for b in self.blocks), default=-1) + 1)
-        live = (in_use(self.blocks, step) for step in steps)
+        live = by_step(self.blocks)
         return sorted(max(live, key=lambda bs: sum(b.size for b in bs)), key=lambda b: -b.size)
 
 

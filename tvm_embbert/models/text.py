@@ -22,8 +22,6 @@ class TextEncoder:
 
     tokenizer: Any
     cls_token: int | None
-    vocab_size: int
-    path: Path
 
     def encode(self, text: str, max_length: int) -> list[int]:
         """Return at most `max_length` ids; what is beyond is cut off."""
@@ -48,7 +46,7 @@ def load_encoder(path: Path, vocab_size: int) -> TextEncoder:
             where=str(path),
             hint="Use the tokenizer that the model was trained with.",
         )
-    return TextEncoder(tokenizer, tokenizer.token_to_id(CLS), vocab_size, path)
+    return TextEncoder(tokenizer, tokenizer.token_to_id(CLS))
 
 
 def read_sentences(path: Path) -> list[str]:

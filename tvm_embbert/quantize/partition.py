@@ -22,23 +22,18 @@ def partition(mod: compat.Module, operators: Sequence[Operator] | None = None) -
         No operator takes a tensor that is needed; the message names it and the operators there are.
     """
     func = mod[compat.MAIN]
-    values = {b.var: b.value for b in compat.bindings(func)}
+    values = compat.values_of(func)
+    candidates = operators or registry.operators()
     found: dict[compat.Expr, Match] = {}
-    open_variables = [_alias(compat.result_of(func), values)]
+    open_variables = [compat.resolved(compat.result_of(func), values)]
     while open_variables:
         variable = open_variables.pop()
         if variable in found or variable not in values:
             continue
-        match = _match(variable, values, operators or registry.operators())
+        match = _match(variable, values, candidates)
         found[variable] = match
-        open_variables += [_alias(v, values) for v in match.operator.inputs(match)]
+        open_variables += [compat.resolved(v, values) for v in match.operator.inputs(match)]
     return [found[variable] for variable in values if variable in found]
-
-
-def _alias(variable: compat.Expr, values: dict[compat.Expr, compat.Expr]) -> compat.Expr:
-    while variable in values and values[variable] in values:
-        variable = values[variable]
-    return variable
 
 
 def _match(

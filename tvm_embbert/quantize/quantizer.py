@@ -52,7 +52,7 @@ class Quantizer:
         self.bounds = compat.upper_bounds(func)
         self._ranges = ranges
         self._wide = _wide_variables(func, matches)
-        self._aliases = {b.var: b.value for b in compat.bindings(func)}
+        self._aliases = compat.values_of(func)
         self._values = {p: Quantized(p, None) for p in func.params}
         self._counts: Counter[str] = Counter()
         self.scales: dict[str, float] = {}
@@ -143,10 +143,7 @@ def _argument(value: Any) -> compat.Expr:
 
 def _wide_variables(func: compat.Expr, matches: Sequence[Match]) -> set[compat.Expr]:
     """Return the variables that are kept in 16 bits: the result, and what is wanted wide."""
-    result = compat.result_of(func)
-    values = {b.var: b.value for b in compat.bindings(func)}
-    while result in values and values[result] in values:
-        result = values[result]
+    result = compat.resolved(compat.result_of(func), compat.values_of(func))
     wide = {result}
     for match in matches:
         parts = match.operator.wide_inputs

@@ -46,7 +46,7 @@ class _Analysis:
     """Which variables are read in one row only, and which belong to a causal convolution."""
 
     def __init__(self, func: Expr) -> None:
-        self.values = {b.var: b.value for b in compat.bindings(func)}
+        self.values = compat.values_of(func)
         self.readers = Counter(a for v in self.values.values() for a in _variables(v))
         self.convolution = self._convolutions()
         self.whole = {compat.result_of(func)}

@@ -84,13 +84,9 @@ def _reshape(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
     want = _squeezed(compat.shape_of(call))
     if compat.same_shape(_squeezed(have), want):
         return args[0]
-    if len(want) + 1 == len(have) or call.op.name != "relax.expand_dims":
-        return relax.op.reshape(args[0], want)
-    raise UnsupportedOperatorError(
-        f"{call.op.name} changes a tensor's shape from {have} to {want}.",
-        where=str(call),
-        supported="reshapes that add or remove dimensions of one",
-    )
+    if call.op.name == "relax.broadcast_to":
+        return relax.op.broadcast_to(args[0], want)
+    return relax.op.reshape(args[0], want)
 
 
 def _expand_dims(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:

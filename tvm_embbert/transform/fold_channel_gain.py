@@ -76,7 +76,7 @@ def _conv1d(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
         step = emitter.producer(inner)
         if not compat.is_call(step, name):
             return tvm.ir.Call(call.op, args, attrs=call.attrs)
-        if name == "relax.nn.pad" and not _pads_with_zeros(step):
+        if name == "relax.nn.pad" and not compat.pads_with_zeros(step):
             return tvm.ir.Call(call.op, args, attrs=call.attrs)
         chain.append(step)
         inner = step.args[0]
@@ -84,10 +84,6 @@ def _conv1d(emitter: Emitter, call: Expr, args: list[Expr]) -> Expr:
     if found is None or int(call.attrs.groups) != compat.shape_of(inner)[-1]:
         return tvm.ir.Call(call.op, args, attrs=call.attrs)
     return _depthwise(emitter, call, chain, *found)
-
-
-def _pads_with_zeros(pad: Expr) -> bool:
-    return float(pad.attrs.pad_value) == 0.0 and str(pad.attrs.pad_mode) == "constant"
 
 
 def _depthwise(emitter: Emitter, call: Expr, chain: list[Expr], x: Expr, gain: Expr) -> Expr:
