@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tvm_embbert import compat
 from tvm_embbert.codegen.archive import write_archive
-from tvm_embbert.compiled import LIBRARY, MODEL_FILES, CompiledModel, library_sources
+from tvm_embbert.compiled import MODEL_FILES, CompiledModel, library_sources
+from tvm_embbert.fitting import link_fitting
 from tvm_embbert.folder import MARKER, replaced_folder, write_text
 from tvm_embbert.lowering import Lowered
-from tvm_embbert.measure import EmulatorSession, Image, ModelSources, build_image, build_library
-from tvm_embbert.memory.budget import Needs, check_budget
+from tvm_embbert.measure import EmulatorSession, Image, build_image
 from tvm_embbert.models.checkpoint import Model
-from tvm_embbert.report.build_report import Counts, build_report, instructions
+from tvm_embbert.report.build_report import Counts, instructions
 from tvm_embbert.target_json import target_to_json
 
 
@@ -45,12 +44,10 @@ def build(
         A compiler or the emulator is missing, or fails.
     """
     with replaced_folder(Path(out)) as work:
-        lowered.library.write(work / LIBRARY)
-        built = _link(lowered, work)
-        report = build_report(lowered, built)
-        _check(lowered, report)
-        if measure and isinstance(built, Image):
-            report["instructions"] = instructions(lowered, _count(lowered, built, work))
+        linked = link_fitting(lowered, work, _total if measure else None)
+        lowered, report = linked.lowered, linked.report
+        if measure and isinstance(linked.built, Image):
+            report["instructions"] = instructions(lowered, _count(lowered, linked.built, work))
         write_archive(
             work / "model.tar", lowered.library, lowered.program, lowered.plan, lowered.target.name
         )
@@ -59,31 +56,27 @@ def build(
     return CompiledModel(Path(out))
 
 
-def _link(lowered: Lowered, work: Path) -> Image | Path:
-    sources = library_sources(work, lowered.names)
-    if lowered.target.core.toolchain == "host":
-        return build_library(sources, work / "host")
-    return build_image(sources, lowered.target, work / "image")
+def _total(image: Image, lowered: Lowered) -> int:
+    """Return the instructions of one inference of the greatest length."""
+    with EmulatorSession(image) as session:
+        return session.infer(_longest(lowered)).instructions or 0
 
 
-def _check(lowered: Lowered, report: dict[str, Any]) -> None:
-    ram, flash = report["memory"]["ram"], report["memory"]["flash"]
-    needs = Needs(ram["total"] - ram["arena"], flash["total"])
-    check_budget(lowered.program, lowered.plan, needs, lowered.target)
+def _longest(lowered: Lowered) -> list[int]:
+    """Return token ids of the greatest length."""
+    drawn = np.random.default_rng(0).integers(1, lowered.interface.vocabulary, lowered.plan.length)
+    ids: list[int] = drawn.tolist()
+    return ids
 
 
 def _count(lowered: Lowered, image: Image, work: Path) -> Counts:
     """Run one inference of the greatest length, and once more with a mark at each step."""
-    length = lowered.plan.length
-    ids = np.random.default_rng(0).integers(1, lowered.interface.vocabulary, length).tolist()
-    with EmulatorSession(image) as session:
-        total = session.infer(ids).instructions
-    sources: ModelSources = library_sources(work, lowered.names)
+    sources = library_sources(work, lowered.names)
     profiling = build_image(sources, lowered.target, work / "profile", profile=True)
     with EmulatorSession(profiling) as session:
-        steps = session.profile(ids)
+        steps = session.profile(_longest(lowered))
     shutil.rmtree(work / "profile")
-    return Counts(length, total or 0, steps)
+    return Counts(lowered.plan.length, _total(image, lowered), steps)
 
 
 def _write_metadata(lowered: Lowered, work: Path, model: Model | None) -> None:

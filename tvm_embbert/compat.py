@@ -4,7 +4,7 @@ TVM renames its classes from release to release (``struct_info`` became ``ty``, 
 ``tirx``, constants became ``GenericConst``). Those names stay in here. What else the package takes
 from TVM has kept its form: Relax's operators (``transform/``), dataflow patterns
 (``strategy/patterns.py``), the TIR builder (``strategy/kernels/``) and the lowering passes
-(``codegen/lower_tir.py``).
+(``program/lower_tir.py``).
 """
 
 from __future__ import annotations
@@ -221,6 +221,45 @@ def swaps_axes(permute: Expr) -> bool:
 def pads_in_front(pad: Expr, rows: int) -> bool:
     """Return whether ``nn.pad`` puts `rows` zeros before the last of two axes, and nothing else."""
     return pads_with_zeros(pad) and [int(w) for w in pad.attrs.pad_width] == [0, 0, rows, 0]
+
+
+def parameter_shape(parameter: Any) -> tuple[Any, ...]:
+    """Return the declared shape of a PrimFunc's parameter, empty for a scalar."""
+    return tuple(getattr(parameter.ty, "shape", ()))
+
+
+def variable_names(expr: Any) -> set[str]:
+    """Return the names of the variables in a TIR expression, or in a number none."""
+    if isinstance(expr, int):
+        return set()
+    return {str(v.name) for v in tvm.tirx.analysis.undefined_vars(expr, [])}
+
+
+def integer(expr: Any) -> int | None:
+    """Return the value of a TIR constant, or None for anything else."""
+    return int(expr) if isinstance(expr, int | tvm.tirx.IntImm) else None
+
+
+class Bounds:
+    """Upper bounds of index expressions, given the sizes of symbolic dimensions by name."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._sizes = sizes
+        self._bound: dict[Any, int] = {}
+
+    def enter(self, variable: Any, start: Any, extent: Any) -> int:
+        """Note the range of a loop's variable; returns the greatest extent of the loop."""
+        greatest = self.greatest(extent)
+        self._bound[variable] = self.greatest(start) + max(0, greatest - 1)
+        return greatest
+
+    def greatest(self, expr: Any) -> int:
+        """Return an upper bound of an expression."""
+        analyzer = tvm.sym.Analyzer()
+        for variable in tvm.tirx.analysis.undefined_vars(expr, []):
+            greatest = self._bound.get(variable, self._sizes.get(str(variable.name), 0))
+            analyzer.update(variable, tvm.sym.ConstIntBound(0, greatest))
+        return int(analyzer.const_int_bound(expr).max_value)
 
 
 def same_function(a: Any, b: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,30 @@ from tvm_embbert import compat
 from tvm_embbert.codegen.header import Interface
 from tvm_embbert.codegen.library import Library, generate
 from tvm_embbert.codegen.names import Names
-from tvm_embbert.memory.plan import MemoryPlan, plan_memory
-from tvm_embbert.memory.program import Program, build_program
+from tvm_embbert.fusion.fuse import Fused, fuse
+from tvm_embbert.memory.plan import DEFAULT_PLANNER, MemoryPlan, plan_memory
+from tvm_embbert.memory.space import Space, spaces_of
+from tvm_embbert.program.build import build_program
+from tvm_embbert.program.program import Program
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.target_file import load_target
+
+
+@dataclass(frozen=True)
+class MemoryOptions:
+    """How memory is saved and planned.
+
+    Attributes
+    ----------
+    planner : str
+        Name of a planning algorithm.
+    tile_rows : int or None
+        Rows of every tile in loops; 0 for no loops, None to let the compiler choose.
+    """
+
+    planner: str = DEFAULT_PLANNER
+    tile_rows: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,23 +43,45 @@ class Lowered:
 
     Attributes
     ----------
-    program : Program
-        Steps, kernels, constants.
-    plan : MemoryPlan
-        The arena.
+    unfused : Program
+        Steps, kernels, constants: each step for all rows at once.
+    fused : Fused
+        The same with loops over tiles of rows, and its memory plan.
     target : Target
         The device.
     names : Names
         Prefix of symbols.
     interface : Interface
         Labels and vocabulary.
+    options : MemoryOptions
+        How memory is planned.
     """
 
-    program: Program
-    plan: MemoryPlan
+    unfused: Program
+    fused: Fused
     target: Target
     names: Names
     interface: Interface
+    options: MemoryOptions = MemoryOptions()
+
+    @property
+    def program(self) -> Program:
+        """Return the program that runs."""
+        return self.fused.program
+
+    @property
+    def plan(self) -> MemoryPlan:
+        """Return its memory plan."""
+        return self.fused.plan
+
+    def within(self, limits: Mapping[str, int], length: int | None = None) -> Lowered:
+        """Return it with loops and a plan that fit `limits`, bytes by pool, if any do.
+
+        With a `length` in tokens it is planned for inputs of up to that many.
+        """
+        spaces = spaces_of(self.target, limits)
+        planned = length or self.plan.length
+        return replace(self, fused=_fuse(self.unfused, planned, spaces, self.options))
 
     def show(self) -> None:
         """Print the kernels as TVMScript."""
@@ -78,8 +119,9 @@ def lower(
     labels: tuple[str, ...] = (),
     vocabulary: int | None = None,
     overrides: Mapping[str, str] | None = None,
+    options: MemoryOptions = MemoryOptions(),
 ) -> Lowered:
-    """Choose kernels for a target and plan the memory.
+    """Choose kernels for a target, fuse them by rows and plan the memory.
 
     Parameters
     ----------
@@ -95,13 +137,22 @@ def lower(
         Number of token ids; where it is not given, the rows of the smallest table they index.
     overrides : mapping, optional
         Implementation to use, by operator or call.
+    options : MemoryOptions
+        How memory is saved and planned.
     """
     device = load_target(target) if isinstance(target, str) else target
     program = build_program(module, device.core.isa, overrides)
-    plan = plan_memory(program, module.max_length)
+    fused = _fuse(program, module.max_length, spaces_of(device), options)
     named = labels or tuple(str(i) for i in range(program.outputs))
     known = vocabulary or _vocabulary(module)
-    return Lowered(program, plan, device, Names(name), Interface(named, known))
+    return Lowered(program, fused, device, Names(name), Interface(named, known), options)
+
+
+def _fuse(program: Program, length: int, spaces: Sequence[Space], options: MemoryOptions) -> Fused:
+    def plan(candidate: Program, within: Sequence[Space]) -> MemoryPlan:
+        return plan_memory(candidate, length, options.planner, within)
+
+    return fuse(program, length, plan, spaces, options.tile_rows)
 
 
 def with_budget(target: Target, ram: int | None, flash: int | None) -> Target:

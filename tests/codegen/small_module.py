@@ -7,7 +7,7 @@ same text on every machine. Run as a program it prints a digest of that text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,11 @@ from tvm_embbert import compat
 from tvm_embbert.codegen.header import Interface
 from tvm_embbert.codegen.library import Library, generate
 from tvm_embbert.codegen.names import Names
-from tvm_embbert.memory.plan import plan_memory
-from tvm_embbert.memory.program import build_program
+from tvm_embbert.fusion.fuse import fuse
+from tvm_embbert.memory.plan import MemoryPlan, plan_memory
+from tvm_embbert.memory.space import ONE_SPACE, Space
+from tvm_embbert.program.build import build_program
+from tvm_embbert.program.program import Program
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.quantize.quantizer import PREFIX
 
@@ -26,6 +29,7 @@ NAME = "small"
 VOCABULARY, MAX_LENGTH, REDUCED, HIDDEN, TAPS = 16, 8, 4, 8, 3
 LABELS = ("left", "right", "neither")
 PAD, SEP = 0, 4
+TILE_ROWS = 3
 
 
 class Emitter:
@@ -120,11 +124,20 @@ def _body(e: Emitter, rows: Any) -> Any:
     return e.linear([joined], rows, len(LABELS), "int16")
 
 
-def library_of(module: IntegerModule, labels: tuple[str, ...] = LABELS) -> Library:
-    """Return a module's C."""
+def library_of(
+    module: IntegerModule,
+    labels: tuple[str, ...] = LABELS,
+    tile_rows: int | None = TILE_ROWS,
+    spaces: Sequence[Space] = ONE_SPACE,
+) -> Library:
+    """Return a module's C, in tiles of few rows so that its longest input takes several."""
     program = build_program(module, ["portable"])
-    plan = plan_memory(program, MAX_LENGTH)
-    return generate(Names(NAME), program, plan, Interface(labels, VOCABULARY))
+
+    def plan(candidate: Program, within: Sequence[Space]) -> MemoryPlan:
+        return plan_memory(candidate, MAX_LENGTH, spaces=within)
+
+    fused = fuse(program, MAX_LENGTH, plan, spaces, tile_rows)
+    return generate(Names(NAME), fused.program, fused.plan, Interface(labels, VOCABULARY))
 
 
 def small_library(labels: tuple[str, ...] = LABELS, **options: Any) -> Library:

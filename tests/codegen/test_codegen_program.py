@@ -10,7 +10,7 @@ from small_module import HIDDEN, LABELS, NAME, VOCABULARY, library_of, module_of
 
 from tvm_embbert.measure import ModelSources, build_library, open_session
 from tvm_embbert.memory.plan import plan_memory
-from tvm_embbert.memory.program import build_program
+from tvm_embbert.program.build import build_program
 
 
 def gathered(e):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from tvm_embbert.memory.program import Program, Step
+from tvm_embbert.program.program import Program, Step
 from tvm_embbert.strategy.operator import Tensor
 
 LENGTH = 10

@@ -14,9 +14,19 @@ from tvm_embbert.memory.verify import PlanError, verify
 CHAIN = [("a", ["ids"], []), ("b", ["a"], ["s"]), ("c", ["a", "b"], []), ("logits", ["c"], [])]
 
 
+def offsets_of(plan):
+    return {name: offset for name, (_, offset) in plan.places.items()}
+
+
+def check(made, offsets, arena):
+    """Verify a plan of one pool."""
+    places = {name: ("sram", offset) for name, offset in offsets.items()}
+    verify(made, places, LENGTH, {"sram": arena}, ALIGNMENT)
+
+
 def accepts(made, offsets, arena):
     try:
-        verify(made, offsets, LENGTH, arena, ALIGNMENT)
+        check(made, offsets, arena)
     except PlanError:
         return False
     return True
@@ -41,8 +51,8 @@ def test_faults_are_found_and_good_plans_taken():
         rng = np.random.default_rng(seed)
         made = random_program(rng)
         plan = plan_memory(made, LENGTH)
-        assert accepts(made, plan.offsets, plan.arena), seed
-        offsets = dict(plan.offsets)
+        assert accepts(made, offsets_of(plan), plan.arena), seed
+        offsets = offsets_of(plan)
         for name in rng.choice(sorted(offsets), rng.integers(1, 3)):
             step = ALIGNMENT if rng.random() < 0.9 else 1
             offsets[str(name)] = int(rng.integers(-1, plan.arena // step + 2)) * step
@@ -66,18 +76,19 @@ def test_any_layout_without_overlap_is_taken():
 def test_arena_that_is_a_byte_short():
     made = program(CHAIN, {"a": 2, "b": 3, "s": 5})
     plan = plan_memory(made, LENGTH)
-    end = max(plan.offsets[b.name] + b.size for b in plan.blocks)
-    verify(made, plan.offsets, LENGTH, end, ALIGNMENT)
+    offsets = offsets_of(plan)
+    end = max(offsets[b.name] + b.size for b in plan.blocks)
+    check(made, offsets, end)
     with pytest.raises(PlanError, match="outside the arena"):
-        verify(made, plan.offsets, LENGTH, end - 1, ALIGNMENT)
+        check(made, offsets, end - 1)
 
 
 def test_plan_without_a_buffer():
     made = program(CHAIN, {})
-    offsets = dict(plan_memory(made, LENGTH).offsets)
+    offsets = offsets_of(plan_memory(made, LENGTH))
     del offsets["s"]
     with pytest.raises(PlanError, match="no place for s"):
-        verify(made, offsets, LENGTH, 10_000, ALIGNMENT)
+        check(made, offsets, 10_000)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +110,10 @@ def test_error_says_what_is_wrong(moved, onto, message):
     ]
     made = program(lines, {})
     offsets = {name: 64 * i for i, name in enumerate(["a", "b", "s", "d", "e"])}
-    verify(made, offsets, LENGTH, 1000, ALIGNMENT)
+    check(made, offsets, 1000)
     offsets[moved] = offsets[onto]
     with pytest.raises(PlanError, match=message) as caught:
-        verify(made, offsets, LENGTH, 1000, ALIGNMENT)
+        check(made, offsets, 1000)
     assert caught.value.where
 
 
@@ -116,8 +127,8 @@ def test_result_in_place_may_take_its_input_alone():
     made = program(CHAIN, {}, {"b": "a"})
     offsets = {"a": 0, "s": 16, "c": 32}
     with pytest.raises(PlanError, match="overwritten"):  # c still reads a
-        verify(made, offsets, LENGTH, 64, ALIGNMENT)
+        check(made, offsets, 64)
     made = program(CHAIN[:2] + [("c", ["b"], []), ("logits", ["c"], [])], {}, {"b": "a"})
-    verify(made, offsets, LENGTH, 64, ALIGNMENT)
+    check(made, offsets, 64)
     with pytest.raises(PlanError, match="overlaps"):
-        verify(made, {**offsets, "s": 0}, LENGTH, 64, ALIGNMENT)
+        check(made, {**offsets, "s": 0}, 64)

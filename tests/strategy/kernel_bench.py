@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from tvm_embbert.codegen.c_printer import CFunction, print_c
-from tvm_embbert.codegen.lower_tir import lower_tir
 from tvm_embbert.measure.sources import RUNTIME
+from tvm_embbert.program.access import BEFORE, ROWS, access_of, parameter_shapes
+from tvm_embbert.program.lower_tir import lower_tir
+from tvm_embbert.program.program import Access
 from tvm_embbert.strategy import registry
 from tvm_embbert.strategy.operator import IntegerCall, Kernel, Tensor
 
@@ -71,17 +73,43 @@ class KernelBench:
 
     def run(self, name: str, case: Case, in_place: bool = False) -> np.ndarray:
         """Run a kernel; the result must leave the memory around it as it was."""
-        kernel = self._kernel(case.call)
-        function = next(f for f, n in self._names.items() if n == name)
-        out = _Guarded((case.rows, *case.call.output.shape[1:]), case.call.output.dtype)
         inputs = [np.array(a) for a, t in _paired(case) if isinstance(t, Tensor)]
+        out = _Guarded((case.rows, *case.call.output.shape[1:]), case.call.output.dtype)
         if in_place:
             out.array[:] = inputs[0][: case.rows]
             inputs[0] = out.array
+        return self._call(name, case, inputs, out, {ROWS: case.call.rows, BEFORE: 0})
+
+    def run_rows(self, name: str, case: Case, first: int, rows: int) -> np.ndarray:
+        """Compute some rows of the result from what the kernel says it needs for them."""
+        kernel = self._kernel(case.call)
+        before = min(first, kernel.window)
+        begin = {Access.ROWS: first, Access.WINDOW: first - before, Access.WHOLE: 0}
+        accesses = [access_of(shape) for shape in parameter_shapes(kernel.prim_func)]
+        inputs = [np.array(a) for a, t in _paired(case) if isinstance(t, Tensor)]
+        end = {Access.ROWS: first + rows, Access.WINDOW: first + rows, Access.WHOLE: None}
+        cut = [x[begin[a] : end[a]].copy() for x, a in zip(inputs, accesses, strict=False)]
+        tables = accesses[len(inputs) :]
+        constants = [c[begin[a] :] for c, a in zip(kernel.constants, tables, strict=False)]
+        out = _Guarded((rows, *case.call.output.shape[1:]), case.call.output.dtype)
+        return self._call(name, case, cut, out, {ROWS: rows, BEFORE: before}, constants)
+
+    def _call(
+        self,
+        name: str,
+        case: Case,
+        inputs: Sequence[np.ndarray],
+        out: _Guarded,
+        dims: dict[str, int | str],
+        constants: Sequence[np.ndarray] | None = None,
+    ) -> np.ndarray:
+        kernel = self._kernel(case.call)
+        function = next(f for f, n in self._names.items() if n == name)
         scratch = [_Guarded(self._shape(s.shape, case), s.dtype) for s in kernel.scratch]
-        constants = [np.ascontiguousarray(c) for c in kernel.constants]
-        values = [*inputs, *constants, *kernel.scalars, out.array, *(s.array for s in scratch)]
-        values += self._shape([kernel.dims[d] for d in function.dims], case)
+        chosen = kernel.constants if constants is None else constants
+        fixed = [*map(np.ascontiguousarray, chosen), *kernel.scalars]
+        values = [*inputs, *fixed, out.array, *(s.array for s in scratch)]
+        values += self._shape([{**kernel.dims, **dims}[d] for d in function.dims], case)
         getattr(self._library, name)(*map(_c_value, function.parameters, values))
         for memory in (out, *scratch):
             assert memory.margins_intact(), f"{case.label}: wrote outside its memory"

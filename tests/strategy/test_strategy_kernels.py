@@ -46,6 +46,21 @@ def test_kernel_gives_the_bytes_of_the_reference(bench, forms, operator):
             np.testing.assert_array_equal(result, expected, case.label)
 
 
+@pytest.mark.parametrize("operator", [o for o in GENERATORS if registry.operator(o).row_local])
+def test_some_rows_alone_are_those_of_the_whole(bench, forms, operator):
+    rng = np.random.default_rng(12)
+    inner = 0
+    for name, cases in forms[operator]:
+        for case in cases:
+            first = int(rng.integers(0, case.rows))
+            rows = int(rng.integers(1, case.rows - first + 1))
+            result = bench.run_rows(name, case, first, rows)
+            expected = case.expected()[first : first + rows]
+            np.testing.assert_array_equal(result, expected, f"{case.label}: {first}, {rows}")
+            inner += first > 0
+    assert inner > 20
+
+
 @pytest.mark.parametrize("operator", ["equal", "not_equal", "logical_and", "logical_or"])
 def test_mask_against_a_constant(operator, tmp_path):
     """A bool constant reaches the call as the integer 0 or 1."""

@@ -17,8 +17,8 @@ from typing import Any
 
 from tvm_embbert.codegen.library import Library
 from tvm_embbert.errors import UsageError
-from tvm_embbert.memory.plan import POOL, MemoryPlan
-from tvm_embbert.memory.program import Program
+from tvm_embbert.memory.plan import MemoryPlan
+from tvm_embbert.program.program import Program
 
 VERSION = 7
 _EPOCH_1980 = 315532800
@@ -49,7 +49,6 @@ def write_archive(
 def _metadata(library: Library, program: Program, plan: MemoryPlan, target: str) -> dict[str, Any]:
     model = library.names.model
     written = datetime.fromtimestamp(source_date(), UTC)
-    weights = sum(value.nbytes for value in program.constants.values())
     memory = {
         "functions": {
             "main": [
@@ -57,14 +56,14 @@ def _metadata(library: Library, program: Program, plan: MemoryPlan, target: str)
                     "device": 1,
                     "io_size_bytes": _io_size(program, plan),
                     "workspace_size_bytes": plan.arena,
-                    "constants_size_bytes": weights,
+                    "constants_size_bytes": program.weight_bytes,
                 }
             ],
             "operator_functions": [
                 {"function_name": library.names.symbol(name)} for name in program.kernels
             ],
         },
-        "pools": [{"pool_name": POOL, "size_bytes": plan.arena}],
+        "pools": [{"pool_name": p.name, "size_bytes": p.size} for p in plan.pools],
     }
     return {
         "version": VERSION,

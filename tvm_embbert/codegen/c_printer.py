@@ -52,7 +52,7 @@ class CFunction:
 
 
 def print_c(prim_func: Any, restrict: bool = True) -> CFunction:
-    """Print a PrimFunc that :func:`~tvm_embbert.codegen.lower_tir.lower_tir` made.
+    """Print a PrimFunc that :func:`~tvm_embbert.program.lower_tir.lower_tir` made.
 
     Parameters
     ----------

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tvm_embbert.codegen.names import Names, c_name, comment
-from tvm_embbert.memory.plan import ALIGNMENT, POOL, MemoryPlan
-from tvm_embbert.memory.program import Program
+from tvm_embbert.codegen.pools import list_macro, parameters, size_macros
+from tvm_embbert.memory.plan import ALIGNMENT, MemoryPlan, PoolPlan
+from tvm_embbert.program.program import Program
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,15 @@ def print_header(names: Names, program: Program, plan: MemoryPlan, interface: In
     values = {
         "prefix": names.prefix,
         "MACRO": names.macro,
-        "POOL": POOL.upper(),
-        "pool": POOL,
+        "sizes": size_macros(names, plan),
+        "list": list_macro(names, plan.pools),
+        "parameters": parameters(plan),
+        "about": "\n".join(_about(names, pool) for pool in plan.pools),
+        "members": "\n".join(f"  void *{pool.name};" for pool in plan.pools),
         "input": c_name(program.input),
         "max_length": plan.length,
         "outputs": program.outputs,
         "vocabulary": interface.vocabulary,
-        "arena": plan.arena,
         "alignment": ALIGNMENT,
         "scale": f"{scale:.9g}",
         "padding": _padding(program),
@@ -46,6 +49,17 @@ def print_header(names: Names, program: Program, plan: MemoryPlan, interface: In
         ),
     }
     return _HEADER.format(**values)
+
+
+def _about(names: Names, pool: PoolPlan) -> str:
+    """Return what the header tells of a pool's parameters."""
+    size = f"{names.macro}_{pool.name.upper()}_WORKSPACE_POOL_SIZE"
+    width = max(11, len(pool.name) + 6)
+    return (
+        f" * {pool.name:<{width}} {size} bytes, aligned;\n"
+        f" * {'':<{width}} contents need not be kept\n"
+        f" * {pool.name + '_size':<{width}} bytes that there are"
+    )
 
 
 def _padding(program: Program) -> str:
@@ -60,7 +74,7 @@ def _padding(program: Program) -> str:
 
 _HEADER = """\
 /* A text classifier in 8-bit integers, compiled by tvm_embbert. C99; no heap, no floating point, no
- * state of its own: calls with arenas of their own may run at the same time.
+ * state of its own: calls with memory of their own may run at the same time.
  *
  * Logits (int16, one unit is {scale}):
 {labels}
@@ -81,10 +95,11 @@ extern "C" {{
 #define {MACRO}_NUM_OUTPUTS {outputs}
 /* Token ids are 0 to this value less 1. */
 #define {MACRO}_VOCABULARY_SIZE {vocabulary}
-/* Bytes of the arena, and what its address must be a multiple of. */
-#define {MACRO}_{POOL}_WORKSPACE_POOL_SIZE {arena}
-#define {MACRO}_WORKSPACE_POOL_SIZE {MACRO}_{POOL}_WORKSPACE_POOL_SIZE
+/* Bytes of each memory pool and of all, and what a pool's address must be a multiple of. */
+{sizes}
 #define {MACRO}_WORKSPACE_POOL_ALIGNMENT {alignment}
+/* Applies a macro to the name and size of each pool, the fastest first. */
+{list}
 
 /* What the functions return. On any error nothing is written. */
 enum {prefix}_status {{
@@ -92,8 +107,8 @@ enum {prefix}_status {{
   {MACRO}_ERROR_NULL_POINTER = -1,
   {MACRO}_ERROR_LENGTH = -2,          /* 0, negative, over the maximum, or padding alone */
   {MACRO}_ERROR_TOKEN = -3,           /* an id outside the vocabulary */
-  {MACRO}_ERROR_ARENA_SIZE = -4,      /* the arena is too small */
-  {MACRO}_ERROR_ARENA_ALIGNMENT = -5  /* the arena's address is not a multiple */
+  {MACRO}_ERROR_ARENA_SIZE = -4,      /* a pool is too small */
+  {MACRO}_ERROR_ARENA_ALIGNMENT = -5  /* a pool's address is not a multiple */
 }};
 
 /* Classifies a sentence.
@@ -101,16 +116,13 @@ enum {prefix}_status {{
  * ids         token ids, the first of them [CLS]; read only
  * length      how many: 1 to {MACRO}_MAX_LENGTH
  * logits      {MACRO}_NUM_OUTPUTS values are written here
- * arena       {MACRO}_WORKSPACE_POOL_SIZE bytes, aligned; contents need not be kept
- * arena_size  bytes that there are
+{about}
  *
 {padding}
  */
-int32_t {prefix}_infer(const int32_t *ids, int32_t length, int16_t *logits, void *arena,
-    size_t arena_size);
+int32_t {prefix}_infer(const int32_t *ids, int32_t length, int16_t *logits{parameters});
 
-/* microTVM's interface: the same for {MACRO}_MAX_LENGTH ids and an arena of
- * {MACRO}_WORKSPACE_POOL_SIZE bytes. */
+/* microTVM's interface: the same for {MACRO}_MAX_LENGTH ids and pools of the sizes above. */
 struct {prefix}_inputs {{
   void *{input}; /* int32_t [{MACRO}_MAX_LENGTH], padded */
 }};
@@ -120,7 +132,7 @@ struct {prefix}_outputs {{
 }};
 
 struct {prefix}_workspace_pools {{
-  void *{pool};
+{members}
 }};
 
 int32_t {prefix}_run(struct {prefix}_inputs *inputs, struct {prefix}_outputs *outputs,

@@ -8,11 +8,11 @@ from pathlib import Path
 from tvm_embbert.codegen.c_printer import CFunction, print_c
 from tvm_embbert.codegen.entry import print_entry
 from tvm_embbert.codegen.header import Interface, print_header
-from tvm_embbert.codegen.lower_tir import lower_tir
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.codegen.sources import print_internal_header, print_kernels, print_weights
 from tvm_embbert.memory.plan import MemoryPlan
-from tvm_embbert.memory.program import Program
+from tvm_embbert.program.lower_tir import lower_tir
+from tvm_embbert.program.program import Program
 
 ARITHMETIC = "tvm_embbert_arithmetic.h"
 _RUNTIME = Path(__file__).parent.parent / "runtime" / "include"

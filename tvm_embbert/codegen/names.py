@@ -14,7 +14,7 @@ auto break case char const continue default do double else enum extern float for
 long register restrict return short signed sizeof static struct switch typedef union unsigned void
 volatile while
 """
-_RESERVED = frozenset(_KEYWORDS.split()) | {"n", "memory"}
+_RESERVED = frozenset(_KEYWORDS.split()) | {"n", "first", "rows"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def identifier(text: str) -> str:
 def c_name(name: str) -> str:
     """Return a tensor's name as C can have it: no keyword, none of the entry point's own names."""
     cleaned = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return f"{cleaned}_" if cleaned in _RESERVED or cleaned[:1].isdigit() else cleaned
+    taken = cleaned in _RESERVED or cleaned.startswith("memory_") or cleaned[:1].isdigit()
+    return f"{cleaned}_" if taken else cleaned
 
 
 def comment(text: str) -> str:

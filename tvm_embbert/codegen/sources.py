@@ -9,7 +9,7 @@ import numpy as np
 from tvm_embbert.codegen.c_expression import C_TYPES
 from tvm_embbert.codegen.c_printer import CFunction
 from tvm_embbert.codegen.names import Names
-from tvm_embbert.memory.program import Array, Program
+from tvm_embbert.program.program import Array, Program
 
 _WIDTH = 100
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tvm_embbert.errors import BudgetError
-from tvm_embbert.memory.plan import MemoryPlan, plan_memory
-from tvm_embbert.memory.program import Program
+from tvm_embbert.memory.plan import MemoryPlan
+from tvm_embbert.program.program import Program
 from tvm_embbert.target import Target
 
 SHORTEST = 4
+TOKEN_BYTES = 4
+"""Bytes of static memory that the runner keeps for each token of the longest input."""
 
 
 @dataclass(frozen=True)
@@ -20,39 +23,80 @@ class Needs:
     flash: int
 
 
-def check_budget(program: Program, plan: MemoryPlan, needs: Needs, target: Target) -> None:
-    """Raise :class:`BudgetError` if the image takes more RAM or flash than the target gives.
+def exceeds(plan: MemoryPlan, needs: Needs, target: Target) -> bool:
+    """Return whether a plan takes more RAM than the target gives."""
+    limits = target.arena_limits(needs.other_ram)
+    return any(pool.size > limits[pool.name] for pool in plan.pools)
+
+
+def check_flash(program: Program, needs: Needs, target: Target) -> None:
+    """Raise :class:`BudgetError` if the image takes more flash than the target gives."""
+    if needs.flash > target.flash_budget:
+        raise _flash_error(program, needs, target)
+
+
+def check_ram(
+    plan: MemoryPlan, needs: Needs, target: Target, replan: Callable[[int, int], MemoryPlan]
+) -> None:
+    """Raise :class:`BudgetError` if the image takes more RAM than the target gives.
 
     The message names the largest buffers in use at the peak, the shortfall and what would help.
+
+    Parameters
+    ----------
+    plan : MemoryPlan
+        The smallest that was found.
+    needs : Needs
+        What is needed beside it.
+    target : Target
+        The device.
+    replan : callable
+        From a length in tokens and the bytes of RAM beside the arena to the best plan.
     """
-    if needs.flash > target.flash_budget:  # first: no shorter length would help
-        raise _flash_error(program, needs, target)
-    if plan.arena + needs.other_ram > target.ram_budget:
-        raise _ram_error(program, plan, needs, target)
+    if exceeds(plan, needs, target):
+        raise _ram_error(plan, needs, target, replan)
 
 
-def largest_length(program: Program, other_ram: int, budget: int, limit: int) -> int | None:
-    """Return the greatest length up to `limit` whose arena fits, or None if none does."""
-    low, high = SHORTEST - 1, limit
+def largest_length(
+    plan: MemoryPlan, needs: Needs, target: Target, replan: Callable[[int, int], MemoryPlan]
+) -> int | None:
+    """Return the greatest length whose plan fits, or None if none does; see :func:`check_ram`."""
+    low, high = SHORTEST - 1, plan.length
     while low < high:
         middle = (low + high + 1) // 2
-        fits = plan_memory(program, middle).arena + other_ram <= budget
+        other = needs.other_ram - TOKEN_BYTES * (plan.length - middle)
+        shorter = Needs(other, needs.flash)
+        fits = not exceeds(replan(middle, other), shorter, target)
         low, high = (middle, high) if fits else (low, middle - 1)
     return low if low >= SHORTEST else None
 
 
-def _ram_error(program: Program, plan: MemoryPlan, needs: Needs, target: Target) -> BudgetError:
+def _ram_error(
+    plan: MemoryPlan, needs: Needs, target: Target, replan: Callable[[int, int], MemoryPlan]
+) -> BudgetError:
     ram, budget = plan.arena + needs.other_ram, target.ram_budget
     peak = ", ".join(f"{b.name} {b.size:,}" for b in plan.at_peak()[:4])
-    fitting = largest_length(program, needs.other_ram, budget, plan.length)
+    fitting = largest_length(plan, needs, target, replan)
     shorter = f"--max-length {fitting} would fit; or " if fitting else ""
     return BudgetError(
-        f"The model needs {ram:,} bytes of RAM, {ram - budget:,} more than the {budget:,} that "
-        f"{target.name} gives.",
+        f"The model needs {ram:,} bytes of RAM, {_shortfall(ram, budget)}{target.name} gives.",
         where=f"largest buffers at the peak of the arena ({plan.arena:,} bytes): {peak}",
-        supported=f"{budget:,} bytes in all: arena, stack and static data",
+        supported=f"{budget:,} bytes in all: arena, stack and static data{_pools(target, needs)}",
         hint=f"{shorter}choose a device with more RAM, or raise --ram.",
     )
+
+
+def _shortfall(ram: int, budget: int) -> str:
+    if ram > budget:
+        return f"{ram - budget:,} more than the {budget:,} that "
+    return f"which do not fit in the memories that, with {budget:,} bytes in all, "
+
+
+def _pools(target: Target, needs: Needs) -> str:
+    limits = target.arena_limits(needs.other_ram)
+    if len(limits) == 1:
+        return ""
+    return "; for the arena " + ", ".join(f"{name} {size:,}" for name, size in limits.items())
 
 
 def _flash_error(program: Program, needs: Needs, target: Target) -> BudgetError:

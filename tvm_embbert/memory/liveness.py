@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tvm_embbert.memory.program import Program
+from tvm_embbert.program.program import Program
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,29 @@ def live_blocks(program: Program, length: int) -> list[Block]:
     input's block.
     """
     uses: dict[str, list[int]] = {}
-    for index, step in enumerate(program.steps):
-        for name in step.buffers:
-            uses.setdefault(owner(program, name), []).append(index)
+    for name in dict.fromkeys(n for step in program.steps for n in step.buffers):
+        uses.setdefault(owner(program, name), []).extend(steps_in_use(program, name))
     external = (program.input, program.result)
     return [
         Block(name, program.buffers[name].size(length), min(steps), max(steps))
         for name, steps in uses.items()
         if name not in external
     ]
+
+
+def steps_in_use(program: Program, name: str) -> list[int]:
+    """Return the steps that need a buffer: those that touch it, and of a loop all.
+
+    A loop comes back to it with the next tile: unless it holds a tile's rows, and nothing of the
+    tiles before.
+    """
+    steps: list[int] = []
+    for index, step in enumerate(program.steps):
+        if name in step.buffers:
+            loop = program.loop_of(index)
+            passing = loop is None or program.local.get(name) == 0 or name in step.scratch
+            steps += [index] if passing or loop is None else [loop.first, loop.last]
+    return steps
 
 
 def owner(program: Program, name: str) -> str:

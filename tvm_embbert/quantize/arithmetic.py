@@ -202,12 +202,21 @@ class LookupTable:
     zero_point: int
 
 
-def lookup_table(function: Callable[[float], float], input_scale: float) -> LookupTable:
-    """Tabulate a function for inputs -128 to 127, its own range spread over all 256 values."""
+def lookup_table(
+    function: Callable[[float], float], input_scale: float, symmetric: bool = False
+) -> LookupTable:
+    """Tabulate a function for inputs -128 to 127, its own range spread over all 256 values.
+
+    With `symmetric` the zero point is 0, for readers that take no other, and a function of one sign
+    uses half of the values.
+    """
     values = [function(i * input_scale) for i in range(INT8_MIN, INT8_MAX + 1)]
     low, high = min(0.0, *values), max(0.0, *values)
-    scale = (high - low) / 255 or 1.0
-    zero_point = INT8_MIN - math.floor(low / scale + 0.5)
+    if symmetric:
+        scale, zero_point = max(-low, high) / INT8_MAX or 1.0, 0
+    else:
+        scale = (high - low) / 255 or 1.0
+        zero_point = INT8_MIN - math.floor(low / scale + 0.5)
     entries = [math.floor(v / scale + 0.5) + zero_point for v in values]
     return LookupTable(saturate(np.array(entries), "int8"), scale, zero_point)
 

@@ -28,8 +28,8 @@ HEADROOM = 2.0
 class Quantized:
     """An integer tensor: value q stands for ``(q - zero_point) * scale``.
 
-    The scale is None for indices and masks. Only :mod:`tvm_embbert.strategy.linear` reads tensors
-    whose zero point is not 0, since it folds them into its bias.
+    The scale is None for indices and masks. Only operators with ``takes_zero_points`` read tensors
+    whose zero point is not 0: :mod:`tvm_embbert.strategy.linear` folds them into its bias.
     """
 
     expr: compat.Expr
@@ -52,6 +52,7 @@ class Quantizer:
         self.bounds = compat.upper_bounds(func)
         self._ranges = ranges
         self._wide = _wide_variables(func, matches)
+        self._symmetric = _symmetric_variables(func, matches)
         self._aliases = compat.values_of(func)
         self._values = {p: Quantized(p, None) for p in func.params}
         self._counts: Counter[str] = Counter()
@@ -94,6 +95,10 @@ class Quantizer:
     def result_dtype(self, match: Match) -> str:
         """Return int16 where a reader wants the match's result wide, else int8."""
         return "int16" if match.output in self._wide else "int8"
+
+    def is_symmetric(self, match: Match) -> bool:
+        """Return whether a reader of the match's result takes no zero point other than 0."""
+        return match.output in self._symmetric
 
     def result_scale(self, match: Match, dtype: str) -> float:
         """Return the scale of a match's result, from the calibrated range."""
@@ -151,3 +156,10 @@ def _wide_variables(func: compat.Expr, matches: Sequence[Match]) -> set[compat.E
             parts = (*parts, *match.operator.wide_at_the_end)
         wide |= {match.parts[part] for part in parts}
     return wide
+
+
+def _symmetric_variables(func: compat.Expr, matches: Sequence[Match]) -> set[compat.Expr]:
+    """Return the variables that some reader wants without a zero point."""
+    values = compat.values_of(func)
+    strict = [m for m in matches if not m.operator.takes_zero_points]
+    return {compat.resolved(v, values) for m in strict for v in m.operator.inputs(m)}

@@ -10,8 +10,9 @@ from typing import Any
 from tvm_embbert.lowering import Lowered
 from tvm_embbert.measure import Image, memory_use
 from tvm_embbert.measure.library_size import library_use
-from tvm_embbert.memory.liveness import owner
-from tvm_embbert.memory.plan import ALIGNMENT, POOL
+from tvm_embbert.memory.liveness import owner, steps_in_use
+from tvm_embbert.memory.plan import ALIGNMENT
+from tvm_embbert.program.program import Program
 
 Sizes = dict[str, int | None]
 COUNT_METHOD = (
@@ -60,6 +61,15 @@ def build_report(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
         "instructions": instructions(lowered, None),
         "accuracy": None,
         "schedules": [],
+        "steps": [
+            {"name": s.name, "operator": s.operator, "rows": s.dims.get("rows", 1)}
+            for s in lowered.program.steps
+        ],
+        "loops": [
+            {"first_step": x.first, "last_step": x.last, "tile_rows": x.rows}
+            for x in lowered.program.loops
+        ],
+        "concessions": [],
         "strategies": lowered.explain(),
     }
 
@@ -77,7 +87,7 @@ def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
         "source": source,
         "arena_lower_bound": plan.lower_bound,
         "arena_alignment": ALIGNMENT,
-        "pools": [{"name": POOL, "size": plan.arena}],
+        "pools": _pools(lowered),
         "buffers": _buffers(lowered),
         "constants": [{"name": n, "size": v.nbytes} for n, v in lowered.program.constants.items()],
     }
@@ -87,9 +97,13 @@ def _sizes(built: Image | Path, lowered: Lowered) -> tuple[Sizes, Sizes, str]:
     """Return RAM, flash and where they come from."""
     if isinstance(built, Path):
         use = library_use(built)
-        weights = sum(v.nbytes for v in lowered.program.constants.values())
         ram: Sizes = {"arena": lowered.plan.arena, "stack": None, "static": use.static}
-        flash: Sizes = {"weights": weights, "code": use.code, "tokenizer": 0, "harness": 0}
+        flash: Sizes = {
+            "weights": lowered.program.weight_bytes,
+            "code": use.code,
+            "tokenizer": 0,
+            "harness": 0,
+        }
         return ram, flash, "sections of the shared library"
     found = memory_use(built.map_file)
     ram = {"arena": found.ram.arena, "stack": found.ram.stack, "static": found.ram.static}
@@ -97,25 +111,51 @@ def _sizes(built: Image | Path, lowered: Lowered) -> tuple[Sizes, Sizes, str]:
     return ram, {**flash, "harness": found.flash.harness}, "map file of the linked image"
 
 
+def _pools(lowered: Lowered) -> list[dict[str, Any]]:
+    described = {p.name: p for p in lowered.target.pools}
+    return [
+        {
+            "name": pool.name,
+            "size": pool.size,
+            "lower_bound": pool.lower_bound,
+            "memory": described[pool.name].memory,
+            "budget": described[pool.name].size,
+            "latency": described[pool.name].latency,
+        }
+        for pool in lowered.plan.pools
+    ]
+
+
 def _buffers(lowered: Lowered) -> list[dict[str, Any]]:
     program, plan = lowered.program, lowered.plan
-    lives = {b.name: b for b in plan.blocks}
+    places = plan.places
     rows = []
     for name, buffer in program.buffers.items():
         place = owner(program, name)
-        if place in lives:
-            uses = [i for i, s in enumerate(program.steps) if name in s.buffers]
+        if place in places:
+            steps = steps_in_use(program, name)
             rows.append(
                 {
                     "name": name,
-                    "pool": POOL,
-                    "offset": plan.offsets[place],
+                    "pool": places[place][0],
+                    "offset": places[place][1],
                     "size": buffer.size(plan.length),
-                    "first_use": min(uses),
-                    "last_use": max(uses),
+                    "first_use": min(steps),
+                    "last_use": max(steps),
+                    "kind": _kind(program, name),
+                    "shares": program.in_place.get(name),
                 }
             )
     return rows
+
+
+def _kind(program: Program, name: str) -> str:
+    """Return what a buffer holds: all rows, those of a tile, or some of earlier tiles as well."""
+    if any(name in step.scratch for step in program.steps):
+        return "scratch"
+    if name not in program.local:
+        return "whole"
+    return "window" if program.local[name] else "tile"
 
 
 def instructions(lowered: Lowered, counts: Counts | None) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Attention(Operator):
 
     name = "attention"
     priority = 30
+    row_local = True
 
     def patterns(self) -> list[Pattern]:
         """Match with and without a scale, with and without a mask."""

@@ -30,6 +30,7 @@ class CausalConvolution(Operator):
     name = "causal_convolution"
     priority = 20
     causal_rows = True
+    row_local = True
 
     def patterns(self) -> list[Pattern]:
         """Match ``permute(squeeze(conv1d(expand(pad(permute(x))), w)) + b)``."""

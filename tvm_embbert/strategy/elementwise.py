@@ -41,6 +41,7 @@ class Elementwise(Operator):
     name = "elementwise"
     priority = 5
     causal_rows = True
+    row_local = True
 
     def patterns(self) -> list[Pattern]:
         """Match each function that there is a definition of."""

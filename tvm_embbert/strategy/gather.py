@@ -20,6 +20,7 @@ class Gather(Operator):
 
     name = "gather"
     causal_rows = True
+    row_local = True
 
     def patterns(self) -> list[Pattern]:
         """Match ``take`` from a constant table."""

@@ -31,7 +31,9 @@ class Linear(Operator):
 
     name = "linear"
     wide_at_the_end = ("x",)
+    takes_zero_points = True
     causal_rows = True
+    row_local = True
 
     def patterns(self) -> list[Pattern]:
         """Match a product with a constant matrix, and what is added to it."""

@@ -42,6 +42,7 @@ class Lookup(Operator):
 
     name = "lookup"
     causal_rows = True
+    row_local = True
 
     def patterns(self) -> list[Pattern]:
         """Match each function that there is a definition of."""
@@ -59,7 +60,8 @@ class Lookup(Operator):
         """Tabulate the function; its own range over the 256 inputs gives scale and zero point."""
         name = match.values[match.output].op.name.removeprefix("relax.")
         unit = quantizer.scale(match.parts["x"], "int8")
-        made = arithmetic.lookup_table(FUNCTIONS[name], unit)
+        symmetric = quantizer.is_symmetric(match)
+        made = arithmetic.lookup_table(FUNCTIONS[name], unit, symmetric)
         x = quantizer.value(match.parts["x"]).expr
         quantizer.emit(match, [x, made.table], "int8", made.scale, made.zero_point)
 

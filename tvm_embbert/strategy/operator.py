@@ -121,8 +121,13 @@ class Operator(ABC):
     """Parts that are wanted in 16 bits because 8 would lose accuracy."""
     wide_at_the_end: ClassVar[tuple[str, ...]] = ()
     """Parts that are wanted in 16 bits where the operator makes the model's result."""
+    takes_zero_points: ClassVar[bool] = False
+    """Whether the inputs may have zero points other than 0."""
     causal_rows: ClassVar[bool] = False
     """Whether row i of the result depends on rows 0 to i of the inputs alone."""
+    row_local: ClassVar[bool] = False
+    """Whether some rows of the result can be computed before the others: the kernels' tensors over
+    ``rows`` are then touched at these rows alone, those over ``before + rows`` also in front."""
 
     @abstractmethod
     def patterns(self) -> list[Pattern]:
@@ -164,6 +169,9 @@ class Kernel:
     prim_func : PrimFunc
         TIR. Its parameters are the run-time inputs, the constants, the scalars, the output and the
         scratch, in this order; its symbolic shape variables are bound by name through `dims`.
+        ``rows`` is the number of rows computed. A tensor over ``before + rows`` rows begins that
+        many rows in front of the first one computed; ``before`` is at most `window`, and less at
+        the start of the input. The name is bound where the kernel is called, not in `dims`.
     constants : tuple of arrays
         The constants in the layout that the kernel reads.
     scalars : tuple of int
@@ -174,6 +182,8 @@ class Kernel:
         Name of each symbolic variable of `prim_func` to its value.
     in_place : str
         Name of the input whose memory the output may take, or the empty string.
+    window : int
+        Rows in front of the first that is computed which the kernel reads, at most.
     """
 
     prim_func: Any
@@ -182,6 +192,7 @@ class Kernel:
     scratch: tuple[Tensor, ...] = ()
     dims: Mapping[str, Dim] = field(default_factory=dict)
     in_place: str = ""
+    window: int = 0
 
 
 class Implementation(ABC):
@@ -191,6 +202,8 @@ class Implementation(ABC):
     isa: ClassVar[str]
     priority: ClassVar[int] = 0
     """Among those that a target can run, the highest wins."""
+    masters: ClassVar[tuple[str, ...]] = ("cpu",)
+    """Bus masters that touch the buffers: of ``cpu``, ``dma`` and ``npu``."""
 
     @property
     def name(self) -> str:

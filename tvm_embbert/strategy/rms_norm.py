@@ -32,6 +32,7 @@ class RMSNorm(Operator):
     priority = 20
     wide_inputs = ("x",)
     causal_rows = True
+    row_local = True
 
     def patterns(self) -> list[Pattern]:
         """Match ``x * rsqrt(mean(x * x) + epsilon)``, both ways round."""

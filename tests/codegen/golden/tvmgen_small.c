@@ -1,5 +1,6 @@
 #include "tvmgen_small.h"
 
+#include "tvm_embbert_arithmetic.h"
 #include "tvmgen_small_internal.h"
 
 /* A profiling build defines this to read a counter before each step. */
@@ -7,18 +8,21 @@
 #define TVMGEN_STEP(index) ((void)0)
 #endif
 
-static int32_t check(const int32_t *ids, int32_t length, const int16_t *logits, const void *arena,
-    size_t arena_size) {
-  if (ids == NULL || logits == NULL || arena == NULL) {
+static int32_t check(const int32_t *ids, int32_t length, const int16_t *logits,
+    void *sram, size_t sram_size) {
+  if (ids == NULL || logits == NULL) {
     return TVMGEN_SMALL_ERROR_NULL_POINTER;
   }
   if (length < 1 || length > TVMGEN_SMALL_MAX_LENGTH) {
     return TVMGEN_SMALL_ERROR_LENGTH;
   }
-  if (arena_size < TVMGEN_SMALL_WORKSPACE_POOL_SIZE) {
+  if (sram == NULL) {
+    return TVMGEN_SMALL_ERROR_NULL_POINTER;
+  }
+  if (sram_size < TVMGEN_SMALL_SRAM_WORKSPACE_POOL_SIZE) {
     return TVMGEN_SMALL_ERROR_ARENA_SIZE;
   }
-  if ((uintptr_t)arena % TVMGEN_SMALL_WORKSPACE_POOL_ALIGNMENT != 0) {
+  if ((uintptr_t)sram % TVMGEN_SMALL_WORKSPACE_POOL_ALIGNMENT != 0) {
     return TVMGEN_SMALL_ERROR_ARENA_ALIGNMENT;
   }
   for (int32_t i = 0; i < length; ++i) {
@@ -29,23 +33,23 @@ static int32_t check(const int32_t *ids, int32_t length, const int16_t *logits, 
   return TVMGEN_SMALL_OK;
 }
 
-static void compute(const int32_t *ids, int32_t n, int16_t *linear_15, uint8_t *memory) {
-  uint8_t *const elementwise_1 = (uint8_t *)(void *)(memory + 192);
-  uint8_t *const elementwise_2 = (uint8_t *)(void *)(memory + 32);
-  int32_t *const running_sum_3 = (int32_t *)(void *)(memory + 0);
-  uint8_t *const elementwise_4 = (uint8_t *)(void *)(memory + 32);
-  int32_t *const elementwise_5 = (int32_t *)(void *)(memory + 0);
-  int32_t *const elementwise_6 = (int32_t *)(void *)(memory + 128);
-  int8_t *const gather_7 = (int8_t *)(void *)(memory + 160);
-  int16_t *const linear_8 = (int16_t *)(void *)(memory + 0);
-  int8_t *const rms_norm_9 = (int8_t *)(void *)(memory + 128);
-  int8_t *const linear_10 = (int8_t *)(void *)(memory + 32);
-  int8_t *const attention_11 = (int8_t *)(void *)(memory + 48);
-  int32_t *const attention_11_scores = (int32_t *)(void *)(memory + 0);
-  int8_t *const attention_11_weights = (int8_t *)(void *)(memory + 64);
-  int8_t *const causal_convolution_12 = (int8_t *)(void *)(memory + 16);
-  int8_t *const lookup_13 = (int8_t *)(void *)(memory + 16);
-  int16_t *const linear_14 = (int16_t *)(void *)(memory + 0);
+static void compute(const int32_t *ids, int32_t n, int16_t *linear_15, uint8_t *memory_sram) {
+  uint8_t *const elementwise_1 = (uint8_t *)(void *)(memory_sram + 160);
+  uint8_t *const elementwise_2 = (uint8_t *)(void *)(memory_sram + 32);
+  int32_t *const running_sum_3 = (int32_t *)(void *)(memory_sram + 0);
+  uint8_t *const elementwise_4 = (uint8_t *)(void *)(memory_sram + 32);
+  int32_t *const elementwise_5 = (int32_t *)(void *)(memory_sram + 0);
+  int32_t *const elementwise_6 = (int32_t *)(void *)(memory_sram + 112);
+  int8_t *const gather_7 = (int8_t *)(void *)(memory_sram + 144);
+  int16_t *const linear_8 = (int16_t *)(void *)(memory_sram + 64);
+  int8_t *const rms_norm_9 = (int8_t *)(void *)(memory_sram + 0);
+  int8_t *const linear_10 = (int8_t *)(void *)(memory_sram + 96);
+  int8_t *const attention_11 = (int8_t *)(void *)(memory_sram + 112);
+  int32_t *const attention_11_scores = (int32_t *)(void *)(memory_sram + 64);
+  int8_t *const attention_11_weights = (int8_t *)(void *)(memory_sram + 128);
+  int8_t *const causal_convolution_12 = (int8_t *)(void *)(memory_sram + 64);
+  int8_t *const lookup_13 = (int8_t *)(void *)(memory_sram + 64);
+  int16_t *const linear_14 = (int16_t *)(void *)(memory_sram + 0);
 
   TVMGEN_STEP(0); /* elementwise_1 */
   tvmgen_small_elementwise_kernel_0(ids, 0, elementwise_1, n);
@@ -59,14 +63,17 @@ static void compute(const int32_t *ids, int32_t n, int16_t *linear_15, uint8_t *
   tvmgen_small_elementwise_kernel_2(elementwise_4, 2, 1, elementwise_5, n);
   TVMGEN_STEP(5); /* elementwise_6 */
   tvmgen_small_elementwise_kernel_3(elementwise_1, elementwise_5, 0, elementwise_6, n);
-  TVMGEN_STEP(6); /* gather_7 */
-  tvmgen_small_gather_kernel_0(ids, tvmgen_small_gather_7_table, gather_7, n);
-  TVMGEN_STEP(7); /* linear_8 */
-  tvmgen_small_linear_kernel_0(gather_7, elementwise_6, tvmgen_small_linear_8_x1,
-      tvmgen_small_linear_8_weight, tvmgen_small_linear_8_bias, tvmgen_small_linear_8_multiplier,
-      linear_8, n);
-  TVMGEN_STEP(8); /* rms_norm_9 */
-  tvmgen_small_rms_norm_kernel_0(linear_8, 1000, 20000, 8, rms_norm_9, n);
+  for (int32_t first = 0; first < n; first += 3) {
+    const int32_t rows = te_min(n - first, 3);
+    TVMGEN_STEP(6); /* gather_7 */
+    tvmgen_small_gather_kernel_0(ids + first, tvmgen_small_gather_7_table, gather_7, rows);
+    TVMGEN_STEP(7); /* linear_8 */
+    tvmgen_small_linear_kernel_0(gather_7, elementwise_6 + first,
+        tvmgen_small_linear_8_x1 + first * 4, tvmgen_small_linear_8_weight,
+        tvmgen_small_linear_8_bias, tvmgen_small_linear_8_multiplier, linear_8, rows);
+    TVMGEN_STEP(8); /* rms_norm_9 */
+    tvmgen_small_rms_norm_kernel_0(linear_8, 1000, 20000, 8, rms_norm_9 + first * 8, rows);
+  }
   TVMGEN_STEP(9); /* linear_10 */
   tvmgen_small_linear_kernel_1(rms_norm_9, tvmgen_small_linear_10_weight,
       tvmgen_small_linear_10_bias, tvmgen_small_linear_10_multiplier, linear_10, 1);
@@ -77,7 +84,7 @@ static void compute(const int32_t *ids, int32_t n, int16_t *linear_15, uint8_t *
   TVMGEN_STEP(11); /* causal_convolution_12 */
   tvmgen_small_causal_convolution_kernel_0(rms_norm_9, tvmgen_small_causal_convolution_12_weight,
       tvmgen_small_causal_convolution_12_bias, tvmgen_small_causal_convolution_12_multiplier,
-      causal_convolution_12, 1);
+      causal_convolution_12, 1, 0);
   TVMGEN_STEP(12); /* lookup_13 */
   tvmgen_small_lookup_kernel_0(causal_convolution_12, tvmgen_small_lookup_13_table, lookup_13, 1);
   TVMGEN_STEP(13); /* linear_14 */
@@ -89,9 +96,9 @@ static void compute(const int32_t *ids, int32_t n, int16_t *linear_15, uint8_t *
   TVMGEN_STEP(15);
 }
 
-int32_t tvmgen_small_infer(const int32_t *ids, int32_t length, int16_t *logits, void *arena,
-    size_t arena_size) {
-  const int32_t status = check(ids, length, logits, arena, arena_size);
+int32_t tvmgen_small_infer(const int32_t *ids, int32_t length, int16_t *logits,
+    void *sram, size_t sram_size) {
+  const int32_t status = check(ids, length, logits, sram, sram_size);
   if (status != TVMGEN_SMALL_OK) {
     return status;
   }
@@ -102,7 +109,7 @@ int32_t tvmgen_small_infer(const int32_t *ids, int32_t length, int16_t *logits, 
   if (n == 0) {
     return TVMGEN_SMALL_ERROR_LENGTH;
   }
-  compute(ids, n, logits, (uint8_t *)arena);
+  compute(ids, n, logits, (uint8_t *)sram);
   return TVMGEN_SMALL_OK;
 }
 
@@ -112,5 +119,6 @@ int32_t tvmgen_small_run(struct tvmgen_small_inputs *inputs, struct tvmgen_small
     return TVMGEN_SMALL_ERROR_NULL_POINTER;
   }
   return tvmgen_small_infer((const int32_t *)inputs->ids, TVMGEN_SMALL_MAX_LENGTH,
-      (int16_t *)outputs->output, workspace_pools->sram, TVMGEN_SMALL_WORKSPACE_POOL_SIZE);
+      (int16_t *)outputs->output,
+      workspace_pools->sram, TVMGEN_SMALL_SRAM_WORKSPACE_POOL_SIZE);
 }

@@ -1,5 +1,5 @@
 /* A text classifier in 8-bit integers, compiled by tvm_embbert. C99; no heap, no floating point, no
- * state of its own: calls with arenas of their own may run at the same time.
+ * state of its own: calls with memory of their own may run at the same time.
  *
  * Logits (int16, one unit is 0.000244140625):
  *   0  left
@@ -22,10 +22,13 @@ extern "C" {
 #define TVMGEN_SMALL_NUM_OUTPUTS 3
 /* Token ids are 0 to this value less 1. */
 #define TVMGEN_SMALL_VOCABULARY_SIZE 16
-/* Bytes of the arena, and what its address must be a multiple of. */
-#define TVMGEN_SMALL_SRAM_WORKSPACE_POOL_SIZE 208
+/* Bytes of each memory pool and of all, and what a pool's address must be a multiple of. */
+#define TVMGEN_SMALL_SRAM_WORKSPACE_POOL_SIZE 176
 #define TVMGEN_SMALL_WORKSPACE_POOL_SIZE TVMGEN_SMALL_SRAM_WORKSPACE_POOL_SIZE
 #define TVMGEN_SMALL_WORKSPACE_POOL_ALIGNMENT 16
+/* Applies a macro to the name and size of each pool, the fastest first. */
+#define TVMGEN_SMALL_WORKSPACE_POOLS(POOL) \
+  POOL(sram, TVMGEN_SMALL_SRAM_WORKSPACE_POOL_SIZE)
 
 /* What the functions return. On any error nothing is written. */
 enum tvmgen_small_status {
@@ -33,8 +36,8 @@ enum tvmgen_small_status {
   TVMGEN_SMALL_ERROR_NULL_POINTER = -1,
   TVMGEN_SMALL_ERROR_LENGTH = -2,          /* 0, negative, over the maximum, or padding alone */
   TVMGEN_SMALL_ERROR_TOKEN = -3,           /* an id outside the vocabulary */
-  TVMGEN_SMALL_ERROR_ARENA_SIZE = -4,      /* the arena is too small */
-  TVMGEN_SMALL_ERROR_ARENA_ALIGNMENT = -5  /* the arena's address is not a multiple */
+  TVMGEN_SMALL_ERROR_ARENA_SIZE = -4,      /* a pool is too small */
+  TVMGEN_SMALL_ERROR_ARENA_ALIGNMENT = -5  /* a pool's address is not a multiple */
 };
 
 /* Classifies a sentence.
@@ -42,17 +45,17 @@ enum tvmgen_small_status {
  * ids         token ids, the first of them [CLS]; read only
  * length      how many: 1 to TVMGEN_SMALL_MAX_LENGTH
  * logits      TVMGEN_SMALL_NUM_OUTPUTS values are written here
- * arena       TVMGEN_SMALL_WORKSPACE_POOL_SIZE bytes, aligned; contents need not be kept
- * arena_size  bytes that there are
+ * sram        TVMGEN_SMALL_SRAM_WORKSPACE_POOL_SIZE bytes, aligned;
+ *             contents need not be kept
+ * sram_size   bytes that there are
  *
  * Trailing ids of 0 are padding: they are not computed, and do not change a byte
  * of the result.
  */
-int32_t tvmgen_small_infer(const int32_t *ids, int32_t length, int16_t *logits, void *arena,
-    size_t arena_size);
+int32_t tvmgen_small_infer(const int32_t *ids, int32_t length, int16_t *logits,
+    void *sram, size_t sram_size);
 
-/* microTVM's interface: the same for TVMGEN_SMALL_MAX_LENGTH ids and an arena of
- * TVMGEN_SMALL_WORKSPACE_POOL_SIZE bytes. */
+/* microTVM's interface: the same for TVMGEN_SMALL_MAX_LENGTH ids and pools of the sizes above. */
 struct tvmgen_small_inputs {
   void *ids; /* int32_t [TVMGEN_SMALL_MAX_LENGTH], padded */
 };

@@ -76,7 +76,8 @@ void tvmgen_small_causal_convolution_kernel_0(
     const int32_t *restrict bias,
     const int32_t *restrict multiplier,
     int8_t *restrict result,
-    int32_t rows);
+    int32_t rows,
+    int32_t before);
 void tvmgen_small_lookup_kernel_0(
     const int8_t *x,
     const int8_t *table,

@@ -303,7 +303,8 @@ void tvmgen_small_causal_convolution_kernel_0(
     const int32_t *restrict bias,
     const int32_t *restrict multiplier,
     int8_t *restrict result,
-    int32_t rows) {
+    int32_t rows,
+    int32_t before) {
   for (int32_t i = 0; i < rows; ++i) {
     int32_t sums[8];
     sums[0] = bias[0];
@@ -314,15 +315,15 @@ void tvmgen_small_causal_convolution_kernel_0(
     sums[5] = bias[5];
     sums[6] = bias[6];
     sums[7] = bias[7];
-    for (int32_t t = 0; t < te_min(i + 1, 3); ++t) {
-      sums[0] += x[i * 8 - t * 8] * weight[16 - t * 8];
-      sums[1] += x[i * 8 + 1 - t * 8] * weight[17 - t * 8];
-      sums[2] += x[i * 8 + 2 - t * 8] * weight[18 - t * 8];
-      sums[3] += x[i * 8 + 3 - t * 8] * weight[19 - t * 8];
-      sums[4] += x[i * 8 + 4 - t * 8] * weight[20 - t * 8];
-      sums[5] += x[i * 8 + 5 - t * 8] * weight[21 - t * 8];
-      sums[6] += x[i * 8 + 6 - t * 8] * weight[22 - t * 8];
-      sums[7] += x[i * 8 + 7 - t * 8] * weight[23 - t * 8];
+    for (int32_t t = 0; t < te_min(before + i + 1, 3); ++t) {
+      sums[0] += x[before * 8 + i * 8 - t * 8] * weight[16 - t * 8];
+      sums[1] += x[before * 8 + i * 8 + 1 - t * 8] * weight[17 - t * 8];
+      sums[2] += x[before * 8 + i * 8 + 2 - t * 8] * weight[18 - t * 8];
+      sums[3] += x[before * 8 + i * 8 + 3 - t * 8] * weight[19 - t * 8];
+      sums[4] += x[before * 8 + i * 8 + 4 - t * 8] * weight[20 - t * 8];
+      sums[5] += x[before * 8 + i * 8 + 5 - t * 8] * weight[21 - t * 8];
+      sums[6] += x[before * 8 + i * 8 + 6 - t * 8] * weight[22 - t * 8];
+      sums[7] += x[before * 8 + i * 8 + 7 - t * 8] * weight[23 - t * 8];
     }
     result[i * 8] = te_saturate_int8(te_multiply_high(sums[0], multiplier[0]));
     result[i * 8 + 1] = te_saturate_int8(te_multiply_high(sums[1], multiplier[1]));

@@ -23,7 +23,8 @@ class PortableCausalConvolution(Implementation):
         """Build the kernel for the call's channels, taps and shift."""
         x, weight, bias, multiplier, shift = call.args
         made = causal_convolution(x.shape[-1], weight.shape, shift)
-        return Kernel(made, (weight, bias, multiplier), dims={"rows": call.rows})
+        window = weight.shape[0] - 1
+        return Kernel(made, (weight, bias, multiplier), dims={"rows": call.rows}, window=window)
 
 
 def causal_convolution(inputs: int, form: tuple[int, int], shift: int) -> Any:
@@ -31,8 +32,8 @@ def causal_convolution(inputs: int, form: tuple[int, int], shift: int) -> Any:
     taps, outputs = form
     tile, copies = tile_of(outputs), outputs // inputs
     with prim_func("causal_convolution") as tir:
-        rows = tir.dim("rows")
-        x = tir.tensor("x", (rows, inputs), "int8")
+        rows, before = tir.dim("rows"), tir.dim("before")
+        x = tir.tensor("x", (before + rows, inputs), "int8")
         weight = tir.tensor("weight", (taps, outputs), "int8")
         bias = tir.tensor("bias", (outputs,), "int32")
         multiplier = tir.tensor("multiplier", (outputs,), "int32")
@@ -42,10 +43,10 @@ def causal_convolution(inputs: int, form: tuple[int, int], shift: int) -> Any:
             first = block * tile
             with tir.unrolled(tile) as u:
                 tir.store(sums, u, bias[first + u])
-            with tir.loop("t", T.min(i + 1, taps)) as t, tir.unrolled(tile) as u:
+            with tir.loop("t", T.min(before + i + 1, taps)) as t, tir.unrolled(tile) as u:
                 channel = T.truncdiv(first + u, copies)
                 tap = widened(weight[taps - 1 - t, first + u])
-                tir.accumulate(sums, u, widened(x[i - t, channel]) * tap)
+                tir.accumulate(sums, u, widened(x[before + i - t, channel]) * tap)
             with tir.unrolled(tile) as u:
                 scaled = requantize(sums[u], multiplier[first + u], shift, "int8")
                 tir.store(result, (i, first + u), scaled)

@@ -1,102 +1,22 @@
-"""The lowered program: kernels, the steps that call them, and the buffers in between."""
+"""From integer calls to a program: an implementation for each call, kernels and constants once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tvm_embbert import compat
 from tvm_embbert.errors import UsageError
+from tvm_embbert.program.access import ROWS, argument, parameter_shapes
+from tvm_embbert.program.in_place import settle_in_place
+from tvm_embbert.program.program import Access, Argument, Array, Program, Step
 from tvm_embbert.quantize.integer_module import IntegerModule
-from tvm_embbert.strategy.operator import ITEM_SIZES, Dim, IntegerCall, Kernel, Tensor
+from tvm_embbert.strategy import registry
+from tvm_embbert.strategy.operator import IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import Choice, choose
-
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Argument:
-    """An argument of a kernel call.
-
-    Attributes
-    ----------
-    kind : str
-        ``buffer``, ``constant`` or ``scalar``.
-    value : str or int
-        Name of the buffer or constant; the number.
-    """
-
-    kind: str
-    value: str | int
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One call of a kernel; `dims` gives its symbolic dimensions their values."""
-
-    name: str
-    operator: str
-    kernel: str
-    choice: Choice
-    arguments: tuple[Argument, ...]
-    dims: Mapping[str, Dim]
-    reads: tuple[str, ...]
-    writes: str
-    scratch: tuple[str, ...]
-
-    @property
-    def buffers(self) -> tuple[str, ...]:
-        """Return all buffers that the step touches."""
-        return (*self.reads, self.writes, *self.scratch)
-
-
-@dataclass(frozen=True, eq=False)
-class Program:
-    """What code is generated from.
-
-    Attributes
-    ----------
-    steps : list of Step
-        In the order that they run.
-    buffers : dict
-        By name; the input and the result are among them, though the caller owns these.
-    constants : dict
-        Arrays by name, each content once.
-    kernels : dict
-        PrimFuncs (S-TIR) by name, each content once.
-    overlapping : set of str
-        Kernels whose result may take an input's memory.
-    in_place : dict
-        Buffers that take over the memory of another, by name.
-    """
-
-    source: IntegerModule
-    steps: list[Step]
-    buffers: dict[str, Tensor]
-    constants: dict[str, Array]
-    kernels: dict[str, Any] = field(default_factory=dict)
-    overlapping: set[str] = field(default_factory=set)
-    in_place: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def input(self) -> str:
-        """Return the name of the token ids."""
-        return self.source.input.name
-
-    @property
-    def result(self) -> str:
-        """Return the name of the logits."""
-        return self.source.result.name
-
-    @property
-    def outputs(self) -> int:
-        """Return the number of logits."""
-        return self.buffers[self.result].size(1) // ITEM_SIZES[self.buffers[self.result].dtype]
 
 
 def build_program(
@@ -143,11 +63,7 @@ class _Builder:
 
     def program(self) -> Program:
         """Return the program; in-place results are settled once all readers are known."""
-        last_reader = {name: s.name for s in self._program.steps for name in s.reads}
-        for result, source in list(self._program.in_place.items()):
-            if last_reader[source] != result or source == self._program.input:
-                del self._program.in_place[result]
-        return self._program
+        return replace(self._program, in_place=settle_in_place(self._program))
 
     def add(self, call: IntegerCall, choice: Choice) -> None:
         """Append the step of a call."""
@@ -157,22 +73,21 @@ class _Builder:
         scratch = tuple(f"{call.name}_{s.name}" for s in kernel.scratch)
         for owned, s in zip(scratch, kernel.scratch, strict=True):
             self._program.buffers[owned] = replace(s, name=owned)
-        if kernel.in_place:
-            self._program.in_place[call.name] = kernel.in_place
-        reads = tuple(dict.fromkeys(t.name for t in call.tensors))
-        arguments = self._arguments(call, kernel, scratch)
         step = Step(
             name=call.name,
             operator=call.operator,
             kernel=name,
             choice=choice,
-            arguments=arguments,
+            arguments=self._arguments(call, kernel, scratch),
             dims=kernel.dims,
-            reads=reads,
+            reads=tuple(dict.fromkeys(t.name for t in call.tensors)),
             writes=call.name,
             scratch=scratch,
+            takes=kernel.in_place,
+            window=kernel.window,
+            masters=choice.implementation.masters,
         )
-        self._program.steps.append(step)
+        self._program.steps.append(replace(step, tileable=_is_tileable(step)))
 
     def _add_buffer(self, tensor: Tensor) -> None:
         self._program.buffers[tensor.name] = tensor
@@ -194,13 +109,16 @@ class _Builder:
     def _arguments(
         self, call: IntegerCall, kernel: Kernel, scratch: Sequence[str]
     ) -> tuple[Argument, ...]:
-        tensors = [Argument("buffer", t.name) for t in call.tensors]
-        names = [str(p.name) for p in kernel.prim_func.params][len(tensors) :]
-        pairs = zip(names, kernel.constants, strict=False)
-        constants = [Argument("constant", self._constant(f"{call.name}_{n}", v)) for n, v in pairs]
-        scalars = [Argument("scalar", value) for value in kernel.scalars]
-        written = [Argument("buffer", name) for name in (call.name, *scratch)]
-        return (*tensors, *constants, *scalars, *written)
+        """Return what the kernel is called with, in the order of its parameters."""
+        given: list[tuple[str, str | int]] = [("buffer", t.name) for t in call.tensors]
+        names = [str(p.name) for p in kernel.prim_func.params][len(given) :]
+        for name, value in zip(names, kernel.constants, strict=False):
+            given.append(("constant", self._constant(f"{call.name}_{name}", value)))
+        given += [("scalar", value) for value in kernel.scalars]
+        given += [("buffer", name) for name in (call.name, *scratch)]
+        shapes = parameter_shapes(kernel.prim_func)
+        pairs = zip(given, shapes, strict=True)
+        return tuple(argument(kind, value, shape) for (kind, value), shape in pairs)
 
     def _constant(self, name: str, value: Array) -> str:
         value = np.ascontiguousarray(value)
@@ -209,3 +127,10 @@ class _Builder:
             self._constant_names[key] = name
             self._program.constants[name] = value
         return self._constant_names[key]
+
+
+def _is_tileable(step: Step) -> bool:
+    """Return whether the kernel computes any rows alone, and does so for a varying number."""
+    by_rows = step.accesses(step.writes) == [Access.ROWS]
+    varying = isinstance(step.dims.get(ROWS), str)
+    return registry.operator(step.operator).row_local and by_rows and varying

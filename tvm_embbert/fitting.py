@@ -1,0 +1,127 @@
+"""Link a model; where memory is too small, plan again for less, and say what that cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tvm_embbert.compiled import LIBRARY, library_sources
+from tvm_embbert.lowering import Lowered
+from tvm_embbert.measure import Image, build_image, build_library
+from tvm_embbert.memory.budget import Needs, check_flash, check_ram, exceeds
+from tvm_embbert.memory.plan import MemoryPlan
+from tvm_embbert.report.build_report import build_report
+
+ATTEMPTS = 3
+"""Plans that are linked at most: the stack and the code change a little with the loops."""
+
+Count = Callable[[Image, Lowered], int]
+
+
+@dataclass(frozen=True, eq=False)
+class Linked:
+    """A lowered model as an image, or on the host as a library, and its report."""
+
+    lowered: Lowered
+    built: Image | Path
+    report: dict[str, Any]
+
+    @property
+    def needs(self) -> Needs:
+        """Return what is needed beside the arena."""
+        ram, flash = self.report["memory"]["ram"], self.report["memory"]["flash"]
+        return Needs(ram["total"] - ram["arena"], flash["total"])
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the RAM is enough."""
+        return not exceeds(self.lowered.plan, self.needs, self.lowered.target)
+
+
+def link_fitting(lowered: Lowered, work: Path, count: Count | None) -> Linked:
+    """Link a model so that it fits the device.
+
+    Parameters
+    ----------
+    lowered : Lowered
+        With the plan that is preferred.
+    work : Path
+        Folder for library and image.
+    count : callable, optional
+        Counts an image's instructions, to tell what a smaller plan costs.
+
+    Raises
+    ------
+    BudgetError
+        Nothing that was tried fits.
+    """
+    preferred = linked = _link(lowered, work)
+    check_flash(lowered.program, linked.needs, lowered.target)
+    if linked.fits:
+        return linked
+    before = count(linked.built, lowered) if count and isinstance(linked.built, Image) else None
+    for _ in range(ATTEMPTS):
+        limits = lowered.target.arena_limits(linked.needs.other_ram)
+        linked = _link(lowered.within(limits), work)
+        if linked.fits:
+            break
+    check_ram(linked.lowered.plan, linked.needs, lowered.target, _planner(lowered))
+    after = count(linked.built, linked.lowered) if before and count else None
+    linked.report["concessions"] = [_concession(preferred, linked, before, after)]
+    return linked
+
+
+def _link(lowered: Lowered, work: Path) -> Linked:
+    lowered.library.write(work / LIBRARY)
+    sources = library_sources(work, lowered.names)
+    built: Image | Path
+    if lowered.target.core.toolchain == "host":
+        built = build_library(sources, work / "host")
+    else:
+        built = build_image(sources, lowered.target, work / "image")
+    return Linked(lowered, built, build_report(lowered, built))
+
+
+def _planner(lowered: Lowered) -> Callable[[int, int], MemoryPlan]:
+    def replan(length: int, other_ram: int) -> MemoryPlan:
+        return lowered.within(lowered.target.arena_limits(other_ram), length).plan
+
+    return replan
+
+
+def _concession(
+    preferred: Linked, linked: Linked, before: int | None, after: int | None
+) -> dict[str, Any]:
+    """Return what was given up: measured where both images were, else as it was estimated."""
+    measured = before is not None and after is not None
+    estimate = linked.lowered.fused.cost - preferred.lowered.fused.cost
+    return {
+        "what": _what(preferred.lowered, linked.lowered),
+        "ram_saved": preferred.lowered.plan.arena - linked.lowered.plan.arena,
+        "instructions_added": (after or 0) - (before or 0) if measured else estimate,
+        "measured": measured,
+    }
+
+
+def _what(preferred: Lowered, chosen: Lowered) -> str:
+    """Return the differences between two plans in words."""
+    old, new = _tiles(preferred), _tiles(chosen)
+    parts = [f"tiles of {new or 'all'} rows instead of {old or 'all'}"] if old != new else []
+    moved = {p: _held(chosen, p) - _held(preferred, p) for p in _slow(chosen)}
+    parts += [f"{size:,} bytes moved to {pool}" for pool, size in moved.items() if size > 0]
+    return "; ".join(parts) or "another order of the steps"
+
+
+def _tiles(lowered: Lowered) -> str:
+    return ", ".join(str(loop.rows) for loop in lowered.program.loops)
+
+
+def _slow(lowered: Lowered) -> list[str]:
+    return [pool.name for pool in lowered.plan.pools[1:]]
+
+
+def _held(lowered: Lowered, name: str) -> int:
+    sizes: Mapping[str, int] = {pool.name: pool.size for pool in lowered.plan.pools}
+    return sizes.get(name, 0)

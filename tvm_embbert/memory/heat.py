@@ -1,0 +1,81 @@
+"""How often a program touches its buffers: counted in the kernels' own loops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tvm_embbert import compat
+from tvm_embbert.program.access import BEFORE
+from tvm_embbert.program.lower_tir import lower_tir
+from tvm_embbert.program.program import Program, Step
+
+Node = Any
+_PARTS = ("a", "b", "value", "condition", "true_value", "false_value", "then_case", "else_case")
+
+
+def accesses(program: Program, length: int) -> dict[str, int]:
+    """Return an estimate of the loads and stores of each buffer in an inference.
+
+    Parameters
+    ----------
+    program : Program
+        The steps; loops over tiles do not change how often a row is touched.
+    length : int
+        Tokens of the input.
+
+    Notes
+    -----
+    Loops are counted at their greatest extent, and both sides of a condition as taken. A load whose
+    value the compiler keeps in a register is counted each time.
+    """
+    lowered = {name: lower_tir(kernel) for name, kernel in program.kernels.items()}
+    counted: Counter[str] = Counter()
+    for step in program.steps:
+        touched = _Counter(lowered[step.kernel], _sizes(step, length)).touched
+        for argument, count in zip(step.arguments, touched, strict=True):
+            if argument.kind == "buffer":
+                counted[str(argument.value)] += count
+    return dict(counted)
+
+
+def _sizes(step: Step, length: int) -> Mapping[str, int]:
+    """Return the greatest value of each dimension of the step's kernel."""
+    sizes = {name: length if isinstance(d, str) else d for name, d in step.dims.items()}
+    return {BEFORE: step.window, **sizes}
+
+
+class _Counter:
+    """Walks a lowered kernel; `touched` has the accesses of each of its parameters."""
+
+    def __init__(self, kernel: Node, sizes: Mapping[str, int]) -> None:
+        self._bounds = compat.Bounds(sizes)
+        self._views: dict[Node, Node] = {p: p for p in kernel.params}
+        self._counts: Counter[Node] = Counter()
+        self._visit(kernel.body, 1)
+        self.touched = [self._counts[p] for p in kernel.params]
+
+    def _visit(self, node: Node, times: int) -> None:
+        kind = type(node).__name__
+        if kind == "DeclBuffer":
+            self._views[node.buffer] = self._views[node.data.args[0]]
+        if kind == "For":
+            times *= max(0, self._bounds.enter(node.loop_var, node.min, node.extent))
+            self._visit(node.body, times)
+            return
+        touched = {"TensorLoad": "source", "BufferStore": "buffer"}.get(kind)
+        if touched:
+            self._counts[self._views.get(getattr(node, touched))] += times
+        for part in _parts(node):
+            self._visit(part, times)
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    """Return what a statement or expression is made of."""
+    for name in _PARTS:
+        part = getattr(node, name, None)
+        if part is not None:
+            yield part
+    for name in ("seq", "indices", "args"):
+        yield from getattr(node, name, None) or ()

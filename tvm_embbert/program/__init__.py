@@ -1,0 +1,1 @@
+"""The lowered program: kernels, the steps that call them, loops over tiles of rows, buffers."""
