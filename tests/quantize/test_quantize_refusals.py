@@ -82,6 +82,42 @@ def test_softmax_over_the_queries_is_no_attention():
         partition(tiny(attend(softmax_axis=1)))
 
 
+def _additive(x, ids):
+    scores = x @ x.transpose(1, 2) + torch.where(ids == 0, -1e9, 0.0).unsqueeze(1)
+    return torch.softmax(scores, -1) @ x
+
+
+def _weakly_masked(x, ids):
+    scores = (x @ x.transpose(1, 2)).masked_fill((ids == 0).unsqueeze(1), -3.0)
+    return torch.softmax(scores, -1) @ x
+
+
+def _masked_by_pairs(x, ids):
+    hidden = (ids.unsqueeze(1) == 0) | (ids.unsqueeze(2) == 0)
+    scores = (x @ x.transpose(1, 2)).masked_fill(hidden, float("-inf"))
+    return torch.softmax(scores, -1) @ x
+
+
+@pytest.mark.parametrize("operation", [_additive, _weakly_masked, _masked_by_pairs])
+def test_attention_of_another_form_is_named(operation):
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        partition(tiny(operation))
+    assert caught.value.what == "No operator strategy takes this form of attention."
+    assert "relax.divide" in caught.value.where
+    assert "softmax over the last axis" in caught.value.supported
+    assert "-10000" in caught.value.supported
+    assert "adding-an-operator" in caught.value.hint
+
+
+def test_two_attentions_may_share_a_softmax():
+    def operation(x, ids):
+        weights = torch.softmax(x @ x.transpose(1, 2), -1)
+        return torch.cat([weights @ x, weights @ torch.tanh(x)], -1) @ torch.ones(2 * WIDTH, WIDTH)
+
+    names = [m.operator.name for m in partition(tiny(operation))]
+    assert names.count("attention") == 2
+
+
 @pytest.mark.parametrize(
     "pad", [{"value": 1.0}, {"mode": "replicate"}, {"mode": "reflect"}], ids=["1", "edge", "mirror"]
 )

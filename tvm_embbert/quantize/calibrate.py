@@ -58,7 +58,7 @@ def calibrate(
     """
     variables = [m.output for m in matches if compat.dtype_of(m.output).startswith("float")]
     checked = _checked(sentences, mod[compat.MAIN], matches)
-    run = compat.compile_on_host(_observed(mod, variables))
+    run = compat.compile_on_host(_observed(mod, matches, variables))
     samples: list[list[Array]] = [[] for _ in variables]
     for ids in tqdm(checked, desc="calibrating", disable=not progress, leave=False):
         for kept, result in zip(samples, run(ids), strict=True):
@@ -108,11 +108,18 @@ def _squared_error(magnitudes: Array, clip: float) -> float:
     return float(np.mean((magnitudes - rounded) ** 2))
 
 
-def _observed(mod: compat.Module, variables: Sequence[compat.Expr]) -> compat.Module:
+def _observed(
+    mod: compat.Module, matches: Sequence[Match], variables: Sequence[compat.Expr]
+) -> compat.Module:
     """Return the module with the variables as its results."""
+    matched = {m.output: m for m in matches}
 
     def emit(emitter: Emitter, binding: compat.Expr) -> compat.Expr:
-        return emitter.rebuild(binding.value)
+        match = matched.get(binding.var)
+        if match is None:
+            return emitter.rebuild(binding.value)
+        return match.operator.observe(match, emitter)
 
     old = mod[compat.MAIN]
-    return emit_function(old, {p: p for p in old.params}, emit, variables)
+    observed = emit_function(old, {p: p for p in old.params}, emit, variables)
+    return compat.fold_constants(observed)

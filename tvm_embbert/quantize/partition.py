@@ -48,7 +48,7 @@ def _match(
             match = Match(operator, variable, named, values)
             if operator.accepts(match):
                 return match
-    raise _unsupported(variable, values[variable], operators)
+    raise _unsupported(variable, values, operators)
 
 
 def _variable(expr: compat.Expr, values: dict[compat.Expr, compat.Expr]) -> compat.Expr:
@@ -57,12 +57,25 @@ def _variable(expr: compat.Expr, values: dict[compat.Expr, compat.Expr]) -> comp
 
 
 def _unsupported(
-    variable: compat.Expr, value: compat.Expr, operators: Sequence[Operator]
+    variable: compat.Expr, values: dict[compat.Expr, compat.Expr], operators: Sequence[Operator]
 ) -> UnsupportedOperatorError:
+    value = values[variable]
     name = value.op.name if compat.is_call(value) else type(value).__name__
+    near = _resembled(value, values, operators)
     return UnsupportedOperatorError(
-        f"No operator strategy takes {name}.",
+        f"No operator strategy takes {f'this form of {near.name}' if near else name}.",
         where=f"{compat.var_name(variable)}: {value.ty} = {name}",
-        supported=", ".join(sorted(o.name for o in operators)),
+        supported=near.takes if near else ", ".join(sorted(o.name for o in operators)),
         hint="Write a strategy for it (docs/adding-an-operator.md) and pass it with --strategy.",
     )
+
+
+def _resembled(
+    value: compat.Expr, values: dict[compat.Expr, compat.Expr], operators: Sequence[Operator]
+) -> Operator | None:
+    """Return the operator that would be the one for this piece if its form were another."""
+    for operator in operators:
+        for pattern in operator.resembling():
+            if pattern.extract_matched_expr(value, values) is not None:
+                return operator
+    return None

@@ -1,16 +1,20 @@
 """Attention of one head: ``softmax(q @ k.T + mask) @ v`` in integers.
 
-Each row is computed alone: int32 scores, exponentials from a table as 7-bit weights (not
-normalised), their sum, the weighted sum of the values in int32, and one division a row. The matrix
-of scores never exists. A masked key has weight 0, exactly.
+The float graph has it as ``transform/defer_softmax_normalization.py`` leaves it, normalised after
+the product with v, and the integers are in the same order. Each row is computed alone: int32
+scores, exponentials from a table as 7-bit weights (not normalised), their sum, the weighted sum of
+the values in int32, and one division a row. The matrix of scores never exists. A masked key has
+weight 0, exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
+from tvm import relax
 
 from tvm_embbert import compat
 from tvm_embbert.quantize import arithmetic
@@ -18,6 +22,7 @@ from tvm_embbert.quantize.quantizer import Quantizer
 from tvm_embbert.strategy.operator import Array, IntegerCall, Match, Operator, Pattern
 from tvm_embbert.strategy.patterns import Part, anything, constant, op
 from tvm_embbert.strategy.registry import register_operator
+from tvm_embbert.transform.rewriter import Emitter
 
 MASKED_BELOW = -1e4
 """A constant below this masks a key: it stands for minus infinity."""
@@ -34,10 +39,18 @@ class Attention(Operator):
     name = "attention"
     priority = 30
     row_local = True
+    takes = (
+        "softmax over the last axis of a matrix of scores q @ k.T, which may be times a number and "
+        f"hidden where a mask (keys) holds, by a constant below {MASKED_BELOW:g}; then @ v"
+    )
 
     def patterns(self) -> list[Pattern]:
-        """Match with and without a scale, with and without a mask."""
-        return [_pattern(scaled, masked) for scaled in (True, False) for masked in (True, False)]
+        """Match either context with and without a scale, with and without a mask."""
+        return [_pattern(*form) for form in product(CONTEXTS, (True, False), (True, False))]
+
+    def resembling(self) -> list[Any]:
+        """Match either context of any scores."""
+        return [context(anything(), anything())[0] for context in CONTEXTS]
 
     def accepts(self, match: Match) -> bool:
         """Take one head, and a mask over the keys that hides with a very negative constant."""
@@ -49,6 +62,12 @@ class Attention(Operator):
     def inputs(self, match: Match) -> list[compat.Expr]:
         """Return the queries, keys, values and the mask."""
         return [match.parts[n] for n in ("q", "k", "v", "mask") if n in match.parts]
+
+    def observe(self, match: Match, emitter: Emitter) -> compat.Expr:
+        """Normalise first, as the model does: its rounding, not the pass's, sets the scales."""
+        scores, values = (emitter.lookup(match.parts[name]) for name in ("scores", "v"))
+        weights = emitter.builder.emit(relax.op.nn.softmax(scores))
+        return relax.op.matmul(weights, values)
 
     def quantize(self, match: Match, quantizer: Quantizer) -> None:
         """Bring scores to steps of the table, and contexts to their calibrated scale."""
@@ -98,7 +117,26 @@ def distance_limit(multiplier: int, shift: int) -> int:
     return min((256 << 32) // (unit << shift) + 1, (2**30 >> shift) - 1)
 
 
-def _pattern(scaled: bool, masked: bool) -> Pattern:
+def _deferred(scores: Part, v: Part) -> Pattern:
+    """Match ``(e @ v) / sum(e)`` with ``e = exp(s - max(s))``."""
+    largest = op("max", scores)
+    weights = op("exp", op("subtract", scores, largest))
+    total = op("sum", weights)
+    steps = {"scores": scores, "largest": largest, "total": total}
+    return op("divide", op("matmul", weights, v), total), steps
+
+
+def _shared(scores: Part, v: Part) -> Pattern:
+    """Match ``softmax(s) @ v``, which stays where the weights have other readers, too."""
+    softmax = op("nn.softmax", scores)
+    return op("matmul", softmax, v), {"scores": scores, "softmax": softmax}
+
+
+CONTEXTS = (_deferred, _shared)
+"""The forms of the context; their parts are the scores and what reduces them."""
+
+
+def _pattern(context: Callable[[Part, Part], Pattern], scaled: bool, masked: bool) -> Pattern:
     q, k, v = anything(), anything(), anything()
     parts: dict[str, Part] = {"q": q, "k": k, "v": v}
     scores = op("matmul", q, op("permute_dims", k))
@@ -108,7 +146,8 @@ def _pattern(scaled: bool, masked: bool) -> Pattern:
     if masked:
         parts["mask"], parts["hidden"] = anything(), constant()
         scores = op("where", parts["mask"], parts["hidden"], scores)
-    return op("matmul", op("nn.softmax", scores), v), parts
+    matched, steps = context(scores, v)
+    return matched, parts | steps
 
 
 def _hides(constant: Array) -> bool:
@@ -116,9 +155,15 @@ def _hides(constant: Array) -> bool:
 
 
 def _over_keys(match: Match) -> bool:
-    """Return whether the softmax of a matrix of scores runs over its last axis, the keys."""
-    softmax = match.values[match.values[match.output].args[0]]
-    return len(compat.shape_of(softmax)) == 2 and int(softmax.attrs.axis) in (-1, 1)
+    """Return whether what reduces a matrix of scores runs over its last axis, the keys."""
+    names = [name for name in ("largest", "total", "softmax") if name in match.parts]
+    return all(_is_by_row(match.producer(name)) for name in names)
+
+
+def _is_by_row(call: compat.Expr) -> bool:
+    axes = np.atleast_1d(call.attrs.axis).tolist()
+    kept = bool(getattr(call.attrs, "keepdims", True))
+    return len(compat.shape_of(call)) == 2 and kept and axes in ([-1], [1])
 
 
 def _check(

@@ -22,6 +22,7 @@ from tvm_embbert.errors import InputError
 
 if TYPE_CHECKING:
     from tvm_embbert.quantize.quantizer import Quantizer
+    from tvm_embbert.transform.rewriter import Emitter
 
 Array = NDArray[Any]
 ITEM_SIZES = {"bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8}
@@ -123,6 +124,8 @@ class Operator(ABC):
     """Parts that are wanted in 16 bits where the operator makes the model's result."""
     takes_zero_points: ClassVar[bool] = False
     """Whether the inputs may have zero points other than 0."""
+    takes: ClassVar[str] = ""
+    """What the operator takes, for the error about a form that is only :meth:`resembling`."""
     causal_rows: ClassVar[bool] = False
     """Whether row i of the result depends on rows 0 to i of the inputs alone."""
     row_local: ClassVar[bool] = False
@@ -133,9 +136,21 @@ class Operator(ABC):
     def patterns(self) -> list[Pattern]:
         """Return the forms that the operator takes, the largest first."""
 
+    def resembling(self) -> list[Any]:
+        """Return patterns of what only this operator could take, in whatever form.
+
+        If it does not, the error names it and says what it :attr:`takes`; the last call of a piece
+        of several says little.
+        """
+        return []
+
     def accepts(self, match: Match) -> bool:
         """Return whether shapes and attributes are as the operator needs them."""
         return True
+
+    def observe(self, match: Match, emitter: Emitter) -> compat.Expr:
+        """Return the float call whose values calibrate the result; as it is in the graph here."""
+        return emitter.rebuild(match.values[match.output])
 
     @abstractmethod
     def inputs(self, match: Match) -> list[compat.Expr]:

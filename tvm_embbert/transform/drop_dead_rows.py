@@ -9,14 +9,13 @@ picked from a matrix stays a matrix of one row.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import tvm
 from tvm import relax
 
 from tvm_embbert import compat
-from tvm_embbert.transform.rewriter import Emitter, emit_function
+from tvm_embbert.transform.rewriter import Emitter, emit_function, readers_of, variables_of
 
 Expr = compat.Expr
 MATRIX = 2
@@ -47,7 +46,7 @@ class _Analysis:
 
     def __init__(self, func: Expr) -> None:
         self.values = compat.values_of(func)
-        self.readers = Counter(a for v in self.values.values() for a in _variables(v))
+        self.readers = readers_of(func)
         self.convolution = self._convolutions()
         self.whole = {compat.result_of(func)}
         for variable in reversed(list(self.values)):
@@ -76,7 +75,7 @@ class _Analysis:
             if not passed:
                 self.whole.add(variable)  # it cannot be computed row by row
         read_by_row = passed or []
-        self.whole |= {a for a in _variables(call) if not any(a.same_as(r) for r in read_by_row)}
+        self.whole |= {a for a in variables_of(call) if not any(a.same_as(r) for r in read_by_row)}
 
     def _convolutions(self) -> set[Expr]:
         members: set[Expr] = set()
@@ -134,13 +133,6 @@ def _selected(call: Expr) -> list[Expr] | None:
     return None if compat.is_constant(call.args[0]) or not is_row else [call.args[0]]
 
 
-def _variables(value: Expr) -> list[Expr]:
-    if isinstance(value, relax.Var):
-        return [value]
-    parts = value.args if compat.is_call(value) else getattr(value, "fields", [])
-    return [v for part in parts for v in _variables(part)]
-
-
 def _is_causal(calls: list[Expr]) -> bool:
     """Return whether row 0 of a chain of :data:`CAUSAL_CONVOLUTION` reads row 0 alone."""
     outer, _, _, conv, _, pad, inner = calls
@@ -156,7 +148,7 @@ def _same_rank(call: Expr) -> list[Expr]:
     constants = [compat.shape_of(a) for a in call.args if compat.is_constant(a)]
     if any(len(shape) == MATRIX and shape[0] != 1 for shape in constants):
         return []
-    return [a for a in _variables(call) if len(compat.shape_of(a)) == MATRIX]
+    return [a for a in variables_of(call) if len(compat.shape_of(a)) == MATRIX]
 
 
 def _left(call: Expr) -> list[Expr]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tvm_embbert import compat
 from tvm_embbert.transform.canonicalize_arithmetic import canonicalize_arithmetic
+from tvm_embbert.transform.defer_softmax_normalization import defer_softmax_normalization
 from tvm_embbert.transform.drop_dead_rows import drop_dead_rows
 from tvm_embbert.transform.drop_unit_batch import drop_unit_batch
 from tvm_embbert.transform.fold_channel_gain import fold_channel_gain
@@ -21,6 +22,7 @@ FLOAT_PASSES: tuple[Pass, ...] = (
     fold_scale,
     sum_projections,
     drop_dead_rows,
+    defer_softmax_normalization,
 )
 """From the graph as imported to the graph that is quantised."""
 

@@ -6,6 +6,7 @@ rule sees what makes its arguments, so that it may look for a pattern.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -99,3 +100,17 @@ def reemit_in_place(mod: compat.Module, rules: Mapping[str, Rule]) -> compat.Mod
     """Build ``main`` again with the same parameters, and drop what nothing reads."""
     parameters = {p: p for p in mod[compat.MAIN].params}
     return compat.fold_constants(reemit(mod, parameters, rules))
+
+
+def variables_of(value: compat.Expr) -> list[compat.Expr]:
+    """Return the variables that a bound expression reads, once for each place."""
+    if isinstance(value, relax.Var):
+        return [value]
+    parts = value.args if compat.is_call(value) else getattr(value, "fields", [])
+    return [v for part in parts for v in variables_of(part)]
+
+
+def readers_of(func: compat.Expr) -> Counter[compat.Expr]:
+    """Return how often each variable of a function is read; its result is read once more."""
+    values = (*compat.values_of(func).values(), compat.result_of(func))
+    return Counter(v for value in values for v in variables_of(value))
