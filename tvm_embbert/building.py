@@ -17,6 +17,7 @@ from tvm_embbert.lowering import Lowered
 from tvm_embbert.measure import EmulatorSession, Image, build_image
 from tvm_embbert.models.checkpoint import Model
 from tvm_embbert.report.build_report import Counts, instructions
+from tvm_embbert.report.write import write_report
 from tvm_embbert.target_json import target_to_json
 
 
@@ -52,7 +53,7 @@ def build(
             work / "model.tar", lowered.library, lowered.program, lowered.plan, lowered.target.name
         )
         _write_metadata(lowered, work, model)
-        write_text(work / "report.json", json.dumps(report, indent=2) + "\n")
+        write_report(work, report)
     return CompiledModel(Path(out))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tvm_embbert import compat
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.errors import InputError
-from tvm_embbert.folder import MARKER, write_text
+from tvm_embbert.folder import MARKER
 from tvm_embbert.measure import (
     Answer,
     HostSession,
@@ -23,6 +23,7 @@ from tvm_embbert.measure import (
 )
 from tvm_embbert.models.checkpoint import WEIGHTS, Model, load_model
 from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.report.write import write_report
 from tvm_embbert.target import Target
 from tvm_embbert.target_json import target_from_json
 
@@ -109,9 +110,9 @@ class CompiledModel:
         return open_session(Image(elf, map_file, self.target, self._names.model), timeout_s)
 
     def update_report(self, **fields: Any) -> None:
-        """Set fields of the report, on disk as well."""
+        """Set fields of the report, on disk as well, in both its forms."""
         self.report.update(fields)
-        write_text(self.folder / "report.json", json.dumps(self.report, indent=2) + "\n")
+        write_report(self.folder, self.report)
 
     @cached_property
     def _on_this_machine(self) -> HostSession:

@@ -56,6 +56,7 @@ def test_compile_run_and_validate(tmp_path: Path) -> None:
     report = as_json("compile", "snips", "--target", "mps3-an547", "--out", out)
     assert isinstance(report, dict)
     assert report == json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert 30_000 < (out / "report.html").stat().st_size < 300_000
     steps = report["instructions"]["per_operator"]
     assert sum(s["instructions"] for s in steps) == pytest.approx(
         report["instructions"]["per_inference"], rel=0.001
@@ -74,6 +75,7 @@ def test_compile_run_and_validate(tmp_path: Path) -> None:
     assert isinstance(result, dict)
     assert result["rows"] == result["identical_rows"] == 7
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["accuracy"] == result
+    assert 'id="accuracy"' in (out / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.host

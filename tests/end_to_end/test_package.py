@@ -49,6 +49,7 @@ def test_wheel_compiles_a_model_for_a_shipped_device(installed: Path, tmp_path: 
     where, answer = python(code, tmp_path, installed).splitlines()[:2]
     assert where.startswith(str(installed))
     assert answer.startswith("[")
+    assert (tmp_path / "out" / "report.html").is_file()
     assert int(answer.rpartition(" ")[2]) >= 16
 
 
