@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from tvm_embbert.report.summary import MEANING, instructions_by_operator
+
 Report = dict[str, Any]
-_MEANING = {
-    "arena": "activations and scratch, one static buffer",
-    "stack": "reserved",
-    "static": "everything else that is written",
-    "weights": "constants of the model",
-    "code": "kernels and entry points",
-    "tokenizer": "not on the device: text is tokenised by the caller",
-    "harness": "start-up, runner and C library",
-}
 
 
 def memory_table(report: Report) -> Group:
@@ -36,8 +29,43 @@ def memory_table(report: Report) -> Group:
         for name, value in use.items():
             if name not in ("total", "budget"):
                 size = "-" if value is None else f"{value:,}"
-                table.add_row(f"  {name}", size, "", "", _MEANING[name], style="dim")
-    return Group(table, Text(), *_instruction_lines(report))
+                table.add_row(f"  {name}", size, "", "", MEANING[name], style="dim")
+    plan = [Text(line) for line in plan_lines(report)]
+    return Group(table, Text(), *plan, Text(), *_instruction_lines(report))
+
+
+def plan_lines(report: Report) -> Iterator[str]:
+    """Yield what is known of the plan: bound, pools, loops, stack, and what was given up."""
+    memory = report["memory"]
+    pools, planner = memory["pools"], memory.get("planner")
+    size = sum(pool["size"] for pool in pools)
+    by = f", planned by {planner['name']}" if planner else ""
+    best = " (optimal)" if planner and planner["optimal"] else ""
+    yield f"arena: {size:,} bytes, at least {memory['arena_lower_bound']:,} needed{by}{best}"
+    for pool in pools if len(pools) > 1 else []:
+        yield f"  {pool['name']}: {_pool(pool)}"
+    for loop in report.get("loops") or []:
+        first, last = loop["first_step"], loop["last_step"]
+        yield f"steps {first}-{last} in tiles of {loop['tile_rows']} rows"
+    if stack := memory.get("stack"):
+        yield f"stack: at most {stack['bound']:,} bytes used"
+    for row in report.get("concessions") or []:
+        yield f"given up: {_concession(row)}"
+
+
+def _pool(pool: Report) -> str:
+    budget = pool.get("budget")
+    place = pool.get("memory")
+    text = f"{pool['size']:,} bytes"
+    text += f" of {budget:,}" if budget is not None else ""
+    return text + (f" in {place}" if place else "")
+
+
+def _concession(row: Report) -> str:
+    how = "measured" if row["measured"] else "estimated"
+    added = row["instructions_added"]
+    cost = "" if added is None else f", {added:,} instructions more ({how})"
+    return f"{row['what']}: {row['ram_saved']:,} bytes of RAM less{cost}"
 
 
 def _instruction_lines(report: Report) -> list[Text]:
@@ -47,9 +75,7 @@ def _instruction_lines(report: Report) -> list[Text]:
     lines = [
         Text(f"{counts['per_inference']:,} instructions for {counts['length']} tokens (not cycles)")
     ]
-    by_operator: Counter[str] = Counter()
-    for step in counts["per_operator"]:
-        by_operator[step["operator"]] += step["instructions"]
+    by_operator = instructions_by_operator(report)
     for operator, count in by_operator.most_common():
         share = 100 * count / max(1, sum(by_operator.values()))
         lines.append(Text(f"  {operator:<20} {count:>14,}  {share:5.1f}%", style="dim"))
