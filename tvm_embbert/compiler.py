@@ -12,7 +12,7 @@ from tvm_embbert.codegen.names import identifier
 from tvm_embbert.compiled import CompiledModel
 from tvm_embbert.errors import UsageError
 from tvm_embbert.frontend.torch_frontend import from_torch
-from tvm_embbert.lowering import Lowered, lower, with_budget
+from tvm_embbert.lowering import DEFAULT_MEMORY, Lowered, MemoryOptions, lower, with_budget
 from tvm_embbert.models.checkpoint import Model, load_model
 from tvm_embbert.models.text import synthetic_sentences
 from tvm_embbert.quantize.integer_module import IntegerModule
@@ -86,10 +86,11 @@ def lower_model(
     target: Target | str,
     name: str | None = None,
     overrides: Mapping[str, str] | None = None,
+    memory: MemoryOptions = DEFAULT_MEMORY,
 ) -> Lowered:
     """Lower a quantised model for a target, with the model's name, labels and vocabulary."""
     chosen = identifier(model.name) if name is None else name
-    return lower(module, target, chosen, model.labels, model.vocab_size, overrides)
+    return lower(module, target, chosen, model.labels, model.vocab_size, overrides, memory)
 
 
 def compile_model(
@@ -104,6 +105,7 @@ def compile_model(
     overrides: Mapping[str, str] | None = None,
     measure: bool = True,
     progress: bool = False,
+    memory: MemoryOptions = DEFAULT_MEMORY,
 ) -> CompiledModel:
     """Run all stages.
 
@@ -127,10 +129,12 @@ def compile_model(
         Implementation to use, by operator or call.
     measure, progress : bool
         Count instructions on the emulator; show progress.
+    memory : MemoryOptions
+        How memory is saved and planned.
     """
     device = load_target(target) if isinstance(target, str) else target
     device = with_budget(device, ram, flash)
     loaded = model if isinstance(model, Model) else load_model(model)
     module = quantize_model(loaded, max_length, sentences, progress)
-    lowered = lower_model(loaded, module, device, name, overrides)
+    lowered = lower_model(loaded, module, device, name, overrides, memory)
     return build(lowered, out, loaded, measure)

@@ -39,6 +39,12 @@ class Linked:
         """Return whether the RAM is enough."""
         return not exceeds(self.lowered.plan, self.needs, self.lowered.target)
 
+    def count(self, counter: Count | None) -> int | None:
+        """Return the instructions of an inference, or None where they cannot be counted."""
+        if counter is None or not isinstance(self.built, Image):
+            return None
+        return counter(self.built, self.lowered)
+
 
 def link_fitting(lowered: Lowered, work: Path, count: Count | None) -> Linked:
     """Link a model so that it fits the device.
@@ -61,15 +67,15 @@ def link_fitting(lowered: Lowered, work: Path, count: Count | None) -> Linked:
     check_flash(lowered.program, linked.needs, lowered.target)
     if linked.fits:
         return linked
-    before = count(linked.built, lowered) if count and isinstance(linked.built, Image) else None
+    before = linked.count(count)
     for _ in range(ATTEMPTS):
         limits = lowered.target.arena_limits(linked.needs.other_ram)
         linked = _link(lowered.within(limits), work)
         if linked.fits:
             break
     check_ram(linked.lowered.plan, linked.needs, lowered.target, _planner(lowered))
-    after = count(linked.built, linked.lowered) if before and count else None
-    linked.report["concessions"] = [_concession(preferred, linked, before, after)]
+    concession = _concession(preferred, linked, before, linked.count(count))
+    linked.report["concessions"] = [concession]
     return linked
 
 

@@ -37,6 +37,9 @@ class MemoryOptions:
     tile_rows: int | None = None
 
 
+DEFAULT_MEMORY = MemoryOptions()
+
+
 @dataclass(frozen=True, eq=False)
 class Lowered:
     """A program with its memory plan, for one target; nothing is compiled yet.
@@ -62,7 +65,7 @@ class Lowered:
     target: Target
     names: Names
     interface: Interface
-    options: MemoryOptions = MemoryOptions()
+    options: MemoryOptions = DEFAULT_MEMORY
 
     @property
     def program(self) -> Program:
@@ -95,7 +98,8 @@ class Lowered:
     @cached_property
     def library(self) -> Library:
         """Return the C sources."""
-        return generate(self.names, self.program, self.plan, self.interface)
+        copied = self.target.weights_copied
+        return generate(self.names, self.program, self.plan, self.interface, copied)
 
     def explain(self) -> list[dict[str, Any]]:
         """Return for each step which implementation took it, why, and why others did not."""
@@ -119,7 +123,7 @@ def lower(
     labels: tuple[str, ...] = (),
     vocabulary: int | None = None,
     overrides: Mapping[str, str] | None = None,
-    options: MemoryOptions = MemoryOptions(),
+    options: MemoryOptions = DEFAULT_MEMORY,
 ) -> Lowered:
     """Choose kernels for a target, fuse them by rows and plan the memory.
 

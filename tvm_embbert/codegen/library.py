@@ -36,15 +36,33 @@ class Library:
         return paths
 
 
-def generate(names: Names, program: Program, plan: MemoryPlan, interface: Interface) -> Library:
-    """Print a program as a C99 library."""
+def generate(
+    names: Names,
+    program: Program,
+    plan: MemoryPlan,
+    interface: Interface,
+    weights_in_ram: bool = False,
+) -> Library:
+    """Print a program as a C99 library.
+
+    Parameters
+    ----------
+    names : Names
+        Prefix of symbols.
+    program, plan : Program, MemoryPlan
+        What runs, and where its buffers lie.
+    interface : Interface
+        What the header tells.
+    weights_in_ram : bool
+        Whether the weights are to be copied to RAM by the start-up code, as initialised variables.
+    """
     prefix, functions = names.prefix, c_functions(program)
     files = {
         f"include/{prefix}.h": print_header(names, program, plan, interface),
         f"src/{prefix}.c": print_entry(names, program, plan, functions),
         f"src/{prefix}_internal.h": print_internal_header(names, program, functions),
         f"src/{prefix}_kernels.c": print_kernels(names, functions),
-        f"src/{prefix}_weights.c": print_weights(names, program),
+        f"src/{prefix}_weights.c": print_weights(names, program, weights_in_ram),
         f"src/{ARITHMETIC}": (_RUNTIME / ARITHMETIC).read_text(encoding="utf-8"),
     }
     return Library(names, files)

@@ -12,6 +12,14 @@ from tvm_embbert.codegen.names import Names
 from tvm_embbert.program.program import Array, Program
 
 _WIDTH = 100
+_SECTION = """\
+/* A section whose name begins with .data is copied from flash to RAM at start-up. A build whose
+ * linker script has another place for the weights defines this differently. */
+#ifndef {MACRO}_WEIGHTS
+#define {MACRO}_WEIGHTS __attribute__((section(".data.tvmgen_weights")))
+#endif
+
+"""
 
 
 def print_internal_header(
@@ -33,13 +41,15 @@ def print_kernels(names: Names, functions: Mapping[str, CFunction]) -> str:
     return f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n\n{printed}'
 
 
-def print_weights(names: Names, program: Program) -> str:
+def print_weights(names: Names, program: Program, in_ram: bool = False) -> str:
     """Return the text of ``tvmgen_<model>_weights.c``."""
+    placed = f"{names.macro}_WEIGHTS " if in_ram else ""
     arrays = "\n".join(
-        f"{_declaration(names, name, value)} = {{\n{_rows(value)}\n}};\n"
+        f"{placed}{_declaration(names, name, value)} = {{\n{_rows(value)}\n}};\n"
         for name, value in _constants(program)
     )
-    return f'#include "{names.prefix}_internal.h"\n\n{arrays}'
+    section = _SECTION.format(MACRO=names.macro) if in_ram else ""
+    return f'#include "{names.prefix}_internal.h"\n\n{section}{arrays}'
 
 
 def _constants(program: Program) -> Iterator[tuple[str, Array]]:

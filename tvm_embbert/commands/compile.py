@@ -21,6 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
     parser.add_argument("--name", help="name of the C library (the folder's)")
     parser.add_argument(
+        "--tile-rows",
+        type=int,
+        metavar="N",
+        help="rows of every tile in loops, 0 for no loops (chosen by cost)",
+    )
+    parser.add_argument(
+        "--planner",
+        metavar="NAME",
+        help="algorithm that places the buffers (hill_climb)",
+    )
+    parser.add_argument(
         "--explain", action="store_true", help="show which kernel took which step, and why"
     )
     parser.add_argument(
@@ -31,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compile and show the report."""
     from tvm_embbert.compiler import compile_model
+    from tvm_embbert.lowering import MemoryOptions
+    from tvm_embbert.memory.plan import DEFAULT_PLANNER
     from tvm_embbert.models.text import read_sentences
     from tvm_embbert.report.terminal import explanation, memory_table
     from tvm_embbert.strategy import registry
@@ -51,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
             name=options.name,
             overrides=dict(options.use),
             measure=not options.no_measure,
+            memory=MemoryOptions(options.planner or DEFAULT_PLANNER, options.tile_rows),
         )
     if options.json:
         print_json(compiled.report)
