@@ -91,11 +91,10 @@ def test_shipped_target_loads(name: str) -> None:
     target = load_target(name)
     assert target.name == target.source.stem == name
     assert target.core.isa[-1] == "portable"
-    sizes = {memory.access: 0 for memory in target.memories}
-    for memory in target.memories:
-        sizes[memory.access] = max(sizes[memory.access], memory.size)
-    assert 0 < target.ram_budget <= sizes["rw"]
-    assert 0 < target.flash_budget <= sizes["rx"]
+    pools = [pool.size for pool in target.pools]
+    flashes = [memory.size for memory in target.memories if memory.access == "rx"]
+    assert 0 < target.ram_budget <= sum(pools)
+    assert 0 < target.flash_budget <= max(flashes)
 
 
 def test_list_targets_returns_all_sorted() -> None:
@@ -114,6 +113,8 @@ def test_emulated_board_fits_its_emulator(name: str) -> None:
     emulator = target.core.emulator
     assert emulator is not None
     assert emulator.machine == name
+    assert [pool.name for pool in target.pools] == ["sram"]
+    assert target.pools[0].size == emulator.data.length
     assert target.ram_budget <= emulator.data.length
     assert target.flash_budget <= emulator.code.length
 

@@ -7,14 +7,29 @@ All sizes, lengths and addresses are in bytes.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 
 from tvm_embbert.errors import TargetError
+from tvm_embbert.target_checks import (
+    require_at_least,
+    require_at_most,
+    require_name,
+    require_one_of,
+    require_text,
+)
+from tvm_embbert.target_memory import (
+    Memory,
+    Pool,
+    arena_pools,
+    largest_memory,
+    named_memory,
+    writable,
+)
+
+__all__ = ["Core", "Emulator", "Memory", "Pool", "Region", "Target"]
 
 INSTRUCTION_SETS = ("portable", "armv7e-m-dsp", "armv8.1-m-mve")
 """Instruction sets that kernels are written for; every core has the first."""
@@ -25,13 +40,8 @@ TOOLCHAINS = ("host", "arm-none-eabi")
 COUNTERS = ("cmsdk-timer", "system-counter")
 """Timers of the emulated boards that an image can read."""
 
-ACCESSES = ("rw", "rx")
-"""Kinds of memory: RAM that is read and written, flash that is read and executed."""
-
 ADDRESS_SPACE = 2**32
 """Bytes that a 32-bit core can address."""
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,8 @@ class Region:
 
     def __post_init__(self) -> None:
         """Raise :class:`TargetError` if the range is empty or leaves 32 bits."""
-        _require_at_least("origin", self.origin, 0)
-        _require_at_least("length", self.length, 1)
+        require_at_least("origin", self.origin, 0)
+        require_at_least("length", self.length, 1)
         if self.end > ADDRESS_SPACE:
             raise TargetError(
                 f"The region at {self.origin:#x} ends at {self.end:#x}, beyond 32 bits.",
@@ -79,15 +89,15 @@ class Emulator:
 
     def __post_init__(self) -> None:
         """Raise :class:`TargetError` for a value that QEMU or the runtime could not use."""
-        _require_text("program", self.program)
-        _require_text("machine", self.machine)
+        require_text("program", self.program)
+        require_text("machine", self.machine)
         # QEMU takes 0 to 10 only.
-        _require_at_least("icount_shift", self.icount_shift, 0)
-        _require_at_most("icount_shift", self.icount_shift, 10)
-        _require_one_of("counter", self.counter, COUNTERS)
-        _require_at_least("counter_base", self.counter_base, 0)
-        _require_at_most("counter_base", self.counter_base, ADDRESS_SPACE - 1)
-        _require_at_least("counter_hz", self.counter_hz, 1)
+        require_at_least("icount_shift", self.icount_shift, 0)
+        require_at_most("icount_shift", self.icount_shift, 10)
+        require_one_of("counter", self.counter, COUNTERS)
+        require_at_least("counter_base", self.counter_base, 0)
+        require_at_most("counter_base", self.counter_base, ADDRESS_SPACE - 1)
+        require_at_least("counter_hz", self.counter_hz, 1)
         self._require_disjoint()
 
     def _require_disjoint(self) -> None:
@@ -117,11 +127,11 @@ class Core:
 
     def __post_init__(self) -> None:
         """Raise :class:`TargetError` for a bad name, instruction set or toolchain."""
-        _require_name(self.name)
+        require_name(self.name)
         for isa in self.isa:
-            _require_one_of("isa", isa, INSTRUCTION_SETS)
+            require_one_of("isa", isa, INSTRUCTION_SETS)
         self._require_portable_last()
-        _require_one_of("toolchain", self.toolchain, TOOLCHAINS)
+        require_one_of("toolchain", self.toolchain, TOOLCHAINS)
         if self.toolchain == "host" and self.emulator is not None:
             raise TargetError(
                 "A core with the host's toolchain runs natively, not in an emulator.",
@@ -143,26 +153,15 @@ class Core:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """One contiguous memory: ``size`` in bytes, ``access`` "rw" (RAM) or "rx" (flash)."""
-
-    name: str
-    size: int
-    access: str
-
-    def __post_init__(self) -> None:
-        """Raise :class:`TargetError` for a bad name, size or access."""
-        _require_name(self.name)
-        _require_at_least("size", self.size, 1)
-        _require_one_of("access", self.access, ACCESSES)
-
-
-@dataclass(frozen=True)
 class Target:
     """A device: core, memories, and the bytes of RAM and flash that the model may use.
 
-    The arena is one block, so ``ram_budget`` is at most the largest "rw" memory, ``flash_budget``
-    at most the largest "rx" memory. ``source`` is the file that describes the device.
+    ``arena`` names the "rw" memories that the arena may be split over, one block in each, the
+    fastest first; without any it is one block. ``system_memory`` holds stack and static data: the
+    last of those memories where it is not given. ``weights_memory`` holds the weights at run time:
+    the largest "rx" memory where it is not given. ``ram_budget`` is at most the sum of the arena's
+    memories, ``flash_budget`` at most the largest "rx" memory. ``source`` is the file that
+    describes the device.
     """
 
     name: str
@@ -172,87 +171,90 @@ class Target:
     ram_budget: int
     flash_budget: int
     source: Path
+    arena: tuple[str, ...] = ()
+    system_memory: str = ""
+    weights_memory: str = ""
 
     def __post_init__(self) -> None:
         """Raise :class:`TargetError` for missing or repeated memories or too big a budget."""
-        _require_name(self.name)
-        _require_text("description", self.description)
+        require_name(self.name)
+        require_text("description", self.description)
         names = [memory.name for memory in self.memories]
         for name in names:
             if names.count(name) > 1:
                 raise TargetError(f"Memory {name!r} is described twice.", where=f"memory.{name}")
-        _require_budget("ram", self.ram_budget, largest_memory(self.memories, "rw"))
-        _require_budget("flash", self.flash_budget, largest_memory(self.memories, "rx"))
+        flash = largest_memory(self.memories, "rx")
+        self._fill("system_memory", self.pools[-1].memory)
+        self._fill("weights_memory", flash.name)
+        writable(self.memories, self.system_memory, "arena.system")
+        named_memory(self.memories, self.weights_memory, "weights.memory")
+        _require_ram(self.ram_budget, self.pools, largest_memory(self.memories, "rw"))
+        _require_budget("flash", self.flash_budget, flash, "largest memory")
+
+    def _fill(self, field: str, value: str) -> None:
+        """Set a name that was left out; the class is frozen only for those who use it."""
+        if not getattr(self, field):
+            object.__setattr__(self, field, value)
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Return the memories that the arena may be split over, the fastest first."""
+        return arena_pools(self.memories, self.arena, self.system_memory)
+
+    @property
+    def weights_copied(self) -> bool:
+        """Return whether the weights are copied to RAM at start-up; else they stay in flash."""
+        return named_memory(self.memories, self.weights_memory, "weights.memory").access == "rw"
+
+    def pool_budget(self, pool: Pool, system_bytes: int) -> int:
+        """Return the bytes of a pool that stack and static data of `system_bytes` leave free.
+
+        They take of the pool in the system memory alone. ``ram_budget`` is not looked at.
+        """
+        taken = system_bytes if pool.memory == self.system_memory else 0
+        return max(0, pool.size - taken)
+
+    def arena_limits(self, system_bytes: int) -> dict[str, int]:
+        """Return the bytes that the arena may take of each pool, by the pool's name.
+
+        Together, and with stack and static data of `system_bytes` where those lie in a pool, they
+        are at most ``ram_budget``: what is beyond it is taken from the last pool, the slowest,
+        then from those before it.
+        """
+        shared = any(pool.memory == self.system_memory for pool in self.pools)
+        left = max(0, self.ram_budget - (system_bytes if shared else 0))
+        limits: dict[str, int] = {}
+        for pool in self.pools:
+            limits[pool.name] = min(self.pool_budget(pool, system_bytes), left)
+            left -= limits[pool.name]
+        return limits
 
 
-def largest_memory(memories: Sequence[Memory], access: str) -> Memory:
-    """Return the largest memory of that access; raise :class:`TargetError` if there is none."""
-    fitting = [memory for memory in memories if memory.access == access]
-    if not fitting:
-        kind = "RAM" if access == "rw" else "flash"
+def _require_ram(budget: int, pools: Sequence[Pool], largest: Memory) -> None:
+    if len(pools) == 1:
+        holder = Memory(pools[0].memory, pools[0].size, "rw")
+        kind = "largest memory" if holder.size == largest.size else "arena's memory"
+        _require_budget("ram", budget, holder, kind)
+        return
+    require_at_least("budget.ram", budget, 1)
+    size, names = sum(pool.size for pool in pools), " and ".join(repr(p.memory) for p in pools)
+    if budget > size:
         raise TargetError(
-            f"The device has no {kind}: no memory has access {access!r}.",
-            where="memory",
-            supported='at least one memory with access "rw" (RAM) and one with "rx" (flash)',
-            hint=f'Add a table such as [memory.{kind.lower()}] with size and access = "{access}".',
+            f"The ram budget of {budget} bytes exceeds the {size} bytes of {names}, the memories "
+            "of the arena.",
+            where="budget.ram",
+            supported=f"1 to {size} bytes; the arena takes one contiguous block in each",
+            hint=f"Lower budget.ram, or leave it out to allow all of {names}.",
         )
-    return max(fitting, key=lambda memory: memory.size)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "Did you mean ...?" with the most similar known word, or "" if none is similar."""
-    spellings = {name.lower(): name for name in known}
-    close = get_close_matches(word.lower(), spellings, n=1)
-    return f"Did you mean {spellings[close[0]]!r}?" if close else ""
-
-
-def _require_budget(kind: str, budget: int, memory: Memory) -> None:
-    _require_at_least(f"budget.{kind}", budget, 1)
+def _require_budget(kind: str, budget: int, memory: Memory, place: str) -> None:
+    require_at_least(f"budget.{kind}", budget, 1)
     if budget > memory.size:
         raise TargetError(
-            f"The {kind} budget of {budget} bytes exceeds the largest memory for it, "
+            f"The {kind} budget of {budget} bytes exceeds the {place} for it, "
             f"{memory.name!r} with {memory.size} bytes.",
             where=f"budget.{kind}",
             supported=f"1 to {memory.size} bytes; the model takes one contiguous block",
             hint=f"Lower budget.{kind}, or leave it out to allow all of {memory.name!r}.",
-        )
-
-
-def _require_at_least(key: str, value: int, least: int) -> None:
-    if value < least:
-        raise TargetError(
-            f"{key} is {value}.", where=key, supported=f"{least} or more", hint=f"Correct {key}."
-        )
-
-
-def _require_at_most(key: str, value: int, most: int) -> None:
-    if value > most:
-        raise TargetError(
-            f"{key} is {value}.", where=key, supported=f"{most} or less", hint=f"Correct {key}."
-        )
-
-
-def _require_one_of(key: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise TargetError(
-            f"{key} is {value!r}, which is unknown.",
-            where=key,
-            supported=", ".join(allowed),
-            hint=nearest(value, allowed) or f"Use one of the supported values for {key}.",
-        )
-
-
-def _require_text(key: str, value: str) -> None:
-    if not value.strip():
-        raise TargetError(f"{key} is empty.", where=key, supported="a text", hint=f"Fill in {key}.")
-
-
-def _require_name(name: str) -> None:
-    # Names become file names and C identifiers.
-    if not _NAME.fullmatch(name):
-        raise TargetError(
-            f"{name!r} is no valid name.",
-            where="name",
-            supported="lower-case letters, digits, '.', '_' and '-', a letter or digit first",
-            hint="Rename it.",
         )

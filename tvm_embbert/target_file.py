@@ -9,27 +9,22 @@ packages with an entry point of the group ``tvm_embbert.targets``.
 from __future__ import annotations
 
 import os
-import re
-import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from tvm_embbert.errors import TargetError
 from tvm_embbert.resources import targets_folder
-from tvm_embbert.target import Core, Emulator, Memory, Region, Target, largest_memory, nearest
+from tvm_embbert.target import Core, Emulator, Memory, Region, Target
+from tvm_embbert.target_checks import nearest, require_text
+from tvm_embbert.target_memory import arena_pools, largest_memory
+from tvm_embbert.toml_table import Table, open_table
 
 ENVIRONMENT = "TVM_EMBBERT_TARGETS"
 """Environment variable with further folders, separated as in PATH."""
 
 GROUP = "tvm_embbert.targets"
 """Entry point group; each entry point resolves to the path of a folder."""
-
-UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20}
-"""Units of a size and their bytes."""
-
-_SIZE = re.compile(r"([0-9]+) ?([A-Za-z]+)")
 
 
 def load_target(name_or_path: str | Path, search: Sequence[Path] = ()) -> Target:
@@ -118,106 +113,7 @@ def _require_folder(folder: Path, origin: str) -> None:
         )
 
 
-class _Table:
-    """A TOML table that knows its file and place, and which of its keys may appear."""
-
-    def __init__(self, path: Path, place: str, values: object, keys: Sequence[str] = ()) -> None:
-        self.path, self.place = path, place
-        if not isinstance(values, dict):
-            raise self.error("", f"{place!r} is no table.", "a table of keys and values")
-        self.values = values
-        # Without expected keys the keys are names that the user chooses.
-        for key in values if keys else ():
-            if key not in keys:
-                hint = nearest(key, keys) or "Remove it."
-                what = f"Unknown key {key!r}."
-                raise self.error(key, what, f"the keys {', '.join(keys)}", hint)
-
-    def error(self, key: str, what: str, supported: str, hint: str = "") -> TargetError:
-        """Return an error that names the file and the key with its tables."""
-        place = ".".join(part for part in (self.place, key) if part)
-        where = f"{self.path}: {place}" if place else str(self.path)
-        return TargetError(what, where=where, supported=supported, hint=hint)
-
-    @contextmanager
-    def locate(self) -> Iterator[None]:
-        """Add file and table to the errors of the classes, which know neither."""
-        try:
-            yield
-        except TargetError as error:
-            raise self.error(error.where, error.what, error.supported, error.hint) from error
-
-    def get(self, key: str, supported: str) -> object:
-        """Return the value of a key that must be there."""
-        if key not in self.values:
-            raise self.error(key, f"Key {key!r} is missing.", supported, f"Add {key}.")
-        return self.values[key]
-
-    def text(self, key: str) -> str:
-        """Return a string."""
-        value = self.get(key, "a string")
-        if not isinstance(value, str):
-            raise self.error(key, f"{key} is {value!r}, no string.", f'a string, {key} = "..."')
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of strings."""
-        value = self.get(key, "a list of strings")
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(key, f"{key} is {value!r}, no list of strings.", "a list of strings")
-        return tuple(value)
-
-    def integer(self, key: str) -> int:
-        """Return a whole number."""
-        value = self.get(key, "a whole number")
-        # bool is an int in Python, but not in TOML.
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.error(key, f"{key} is {value!r}, no whole number.", "a whole number")
-        return value
-
-    def size(self, key: str) -> int:
-        """Return a size in bytes, given as "256 KiB" or as a number of bytes."""
-        supported = f'a string such as "256 KiB" ({", ".join(UNITS)}) or a whole number of bytes'
-        value = self.get(key, supported)
-        if not isinstance(value, str):
-            if isinstance(value, int) and not isinstance(value, bool):
-                return value
-            raise self.error(key, f"{key} is {value!r}, no size.", supported)
-        match = _SIZE.fullmatch(value.strip())
-        if match is None or match[2] not in UNITS:
-            hint = _unit_hint(match[2]) if match else "Write a whole number and a unit."
-            raise self.error(key, f"{key} is {value!r}, no size.", supported, hint)
-        return int(match[1]) * UNITS[match[2]]
-
-    def table(self, key: str, keys: Sequence[str] = ()) -> _Table:
-        """Return the table below ``key``; ``keys`` are the only ones allowed in it."""
-        place = f"{self.place}.{key}" if self.place else key
-        return _Table(self.path, place, self.get(key, f"a table [{place}]"), keys)
-
-
-def _unit_hint(unit: str) -> str:
-    # KB means 1000 bytes to some and 1024 to others; guessing could overrun the device.
-    if unit.lower() in ("k", "kb", "m", "mb"):
-        binary = "KiB" if unit.lower().startswith("k") else "MiB"
-        return f"{unit!r} is ambiguous. Write {binary}, which is {UNITS[binary]} bytes."
-    return nearest(unit, UNITS) or "Write B, KiB or MiB."
-
-
-def _open(path: Path, keys: Sequence[str]) -> _Table:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    # Bad TOML and bad UTF-8 are both ValueErrors.
-    except (OSError, ValueError) as error:
-        raise TargetError(
-            f"The file cannot be read: {error}",
-            where=str(path),
-            supported="a TOML file in UTF-8",
-            hint="Correct the file, or the path.",
-        ) from error
-    return _Table(path, "", values, keys)
-
-
-def _name(table: _Table) -> str:
+def _name(table: Table) -> str:
     name, stem = table.text("name"), table.path.stem
     if name != stem:
         what = f"The name {name!r} differs from that of the file, {stem!r}."
@@ -226,27 +122,60 @@ def _name(table: _Table) -> str:
 
 
 def _read_device(path: Path) -> Target:
-    table = _open(path, ("name", "description", "core", "memory", "budget"))
+    keys = ("name", "description", "core", "memory", "budget", "arena", "weights")
+    table = open_table(path, keys)
     memories = _read_memories(table.table("memory"))
     name, description, core = _name(table), table.text("description"), _find_core(table)
-    ram, flash = _read_budget(table, memories)
+    arena, system = _read_arena(table)
+    weights = _read_weights(table)
     with table.locate():
-        return Target(name, description, core, memories, ram, flash, path)
+        pools = arena_pools(memories, arena, system)
+        whole = sum(pool.size for pool in pools), largest_memory(memories, "rx").size
+    ram, flash = _read_budget(table, *whole)
+    with table.locate():
+        return Target(name, description, core, memories, ram, flash, path, arena, system, weights)
 
 
-def _read_memories(table: _Table) -> tuple[Memory, ...]:
+def _read_memories(table: Table) -> tuple[Memory, ...]:
     memories = []
     for name in table.values:
-        memory = table.table(name, ("size", "access"))
+        memory = table.table(name, ("size", "access", "latency", "reach"))
         size, access = memory.size("size"), memory.text("access")
+        latency = memory.integer("latency") if "latency" in memory.values else 1
+        reach = memory.texts("reach") if "reach" in memory.values else ("cpu", "dma")
         with memory.locate():
-            memories.append(Memory(name, size, access))
+            memories.append(Memory(name, size, access, latency, reach))
     return tuple(memories)
 
 
-def _read_budget(table: _Table, memories: Sequence[Memory]) -> tuple[int, int]:
-    with table.locate():
-        ram, flash = largest_memory(memories, "rw").size, largest_memory(memories, "rx").size
+def _read_arena(table: Table) -> tuple[tuple[str, ...], str]:
+    """Return the names of the pools' memories and of the system memory, where they are given."""
+    if "arena" not in table.values:
+        return (), ""
+    arena = table.table("arena", ("pools", "system"))
+    pools = arena.texts("pools") if "pools" in arena.values else ()
+    if not pools and "pools" in arena.values:
+        what, supported = "The arena has no pool.", 'names of memories with access "rw"'
+        raise arena.error("pools", what, supported, "Name one, or leave pools out.")
+    return pools, _memory_name(arena, "system") if "system" in arena.values else ""
+
+
+def _read_weights(table: Table) -> str:
+    """Return the name of the weights' memory, where it is given."""
+    if "weights" not in table.values:
+        return ""
+    return _memory_name(table.table("weights", ("memory",)), "memory")
+
+
+def _memory_name(table: Table, key: str) -> str:
+    name = table.text(key)
+    with table.locate():  # an empty one would pass for one that is not given
+        require_text(key, name)
+    return name
+
+
+def _read_budget(table: Table, ram: int, flash: int) -> tuple[int, int]:
+    """Return the budgets in bytes; those that are not in the file are `ram` and `flash`."""
     if "budget" not in table.values:
         return ram, flash
     budget = table.table("budget", ("ram", "flash"))
@@ -255,7 +184,7 @@ def _read_budget(table: _Table, memories: Sequence[Memory]) -> tuple[int, int]:
     return ram, flash
 
 
-def _find_core(table: _Table) -> Core:
+def _find_core(table: Table) -> Core:
     name = table.text("core")
     folders = (table.path.resolve().parent / "cores", targets_folder() / "cores")
     files = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}
@@ -266,7 +195,7 @@ def _find_core(table: _Table) -> Core:
 
 
 def _read_core(path: Path) -> Core:
-    table = _open(path, ("name", "isa", "toolchain", "flags", "emulator"))
+    table = open_table(path, ("name", "isa", "toolchain", "flags", "emulator"))
     emulator = _read_emulator(table) if "emulator" in table.values else None
     name, isa, flags = _name(table), table.texts("isa"), table.texts("flags")
     toolchain = table.text("toolchain")
@@ -274,7 +203,7 @@ def _read_core(path: Path) -> Core:
         return Core(name, isa, toolchain, flags, emulator)
 
 
-def _read_emulator(core: _Table) -> Emulator:
+def _read_emulator(core: Table) -> Emulator:
     table = core.table("emulator", tuple(Emulator.__dataclass_fields__))
     vectors, code, data = (_read_region(table, key) for key in ("vectors", "code", "data"))
     program, machine, counter = (table.text(key) for key in ("program", "machine", "counter"))
@@ -284,7 +213,7 @@ def _read_emulator(core: _Table) -> Emulator:
         return Emulator(program, machine, shift, counter, base, hz, vectors, code, data)
 
 
-def _read_region(emulator: _Table, key: str) -> Region:
+def _read_region(emulator: Table, key: str) -> Region:
     table = emulator.table(key, ("origin", "length"))
     origin, length = table.integer("origin"), table.size("length")
     with table.locate():

@@ -22,9 +22,15 @@ def target_from_json(fields: dict[str, Any], source: Path) -> Target:
     emulator = core.pop("emulator")
     core["isa"], core["flags"] = tuple(core["isa"]), tuple(core["flags"])
     made = Core(**core, emulator=_emulator(emulator) if emulator else None)
-    memories = tuple(Memory(**m) for m in fields["memories"])
-    rest = {k: v for k, v in fields.items() if k not in ("core", "memories")}
-    return Target(**rest, core=made, memories=memories, source=source)
+    memories = tuple(_memory(m) for m in fields["memories"])
+    rest = {k: v for k, v in fields.items() if k not in ("core", "memories", "arena")}
+    arena = tuple(fields.get("arena", ()))
+    return Target(**rest, core=made, memories=memories, arena=arena, source=source)
+
+
+def _memory(fields: dict[str, Any]) -> Memory:
+    reach = {"reach": tuple(fields["reach"])} if "reach" in fields else {}
+    return Memory(**{**fields, **reach})
 
 
 def _emulator(fields: dict[str, Any]) -> Emulator:

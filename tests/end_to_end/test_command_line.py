@@ -47,7 +47,24 @@ def test_targets_lists_boards_and_devices() -> None:
     named = {row["name"]: row for row in rows}
     assert named["mps3-an547"]["core"] == "cortex-m55"
     assert named["nrf52840"]["ram_budget"] == 256 * 1024
-    assert "nrf52840" in command("targets").stdout
+    table = command("targets").stdout
+    assert "nrf52840" in table
+    assert "dtcm + axi_sram" in table
+
+
+def test_targets_lists_pools() -> None:
+    rows = as_json("targets")
+    assert isinstance(rows, list)
+    named = {row["name"]: row for row in rows}
+    fast, slow = named["stm32h743"]["pools"]
+    assert fast == {
+        "name": "dtcm", "memory": "dtcm", "size": 128 * 1024, "latency": 1, "reach": ["cpu"],
+    }  # fmt: skip
+    assert slow["size"] == 512 * 1024
+    assert named["stm32h743"]["ram_budget"] == 640 * 1024
+    assert named["stm32h743"]["system_memory"] == "axi_sram"
+    assert named["stm32h743"]["weights_memory"] == "flash"
+    assert named["stm32h743"]["weights_copied"] is False
 
 
 @pytest.mark.emulator

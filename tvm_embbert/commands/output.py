@@ -11,7 +11,7 @@ from rich.console import Console
 
 def console() -> Console:
     """Return the console for tables; as wide as needed where output is not a terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 130)
 
 
 def note() -> Console:
