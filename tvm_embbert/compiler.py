@@ -10,7 +10,7 @@ from tvm_embbert import compat
 from tvm_embbert.building import build
 from tvm_embbert.codegen.names import identifier
 from tvm_embbert.compiled import CompiledModel
-from tvm_embbert.errors import UsageError
+from tvm_embbert.errors import BudgetError, UsageError
 from tvm_embbert.frontend.torch_frontend import from_torch
 from tvm_embbert.lowering import DEFAULT_MEMORY, Lowered, MemoryOptions, lower, with_budget
 from tvm_embbert.models.checkpoint import Model, load_model
@@ -20,6 +20,9 @@ from tvm_embbert.quantize.quantize import quantize
 from tvm_embbert.target import Target
 from tvm_embbert.target_file import load_target
 from tvm_embbert.transform.pipeline import simplify
+
+FIT = "fit"
+"""A maximum length that stands for the longest input that the device has RAM for."""
 
 
 def import_model(model: Model, max_length: int | None = None) -> compat.Module:
@@ -97,7 +100,7 @@ def compile_model(
     model: Model | str | Path,
     target: Target | str,
     out: Path | str,
-    max_length: int | None = None,
+    max_length: int | str | None = None,
     ram: int | None = None,
     flash: int | None = None,
     sentences: Sequence[str] | None = None,
@@ -117,8 +120,9 @@ def compile_model(
         A device, its name or its file.
     out : Path or str
         Folder to write.
-    max_length : int, optional
-        Longest input in tokens.
+    max_length : int or "fit", optional
+        Longest input in tokens; :data:`FIT` for the longest that the device has RAM for, up to the
+        model's own.
     ram, flash : int, optional
         Budget in bytes in the place of the device's own.
     sentences : sequence of str, optional
@@ -135,6 +139,27 @@ def compile_model(
     device = load_target(target) if isinstance(target, str) else target
     device = with_budget(device, ram, flash)
     loaded = model if isinstance(model, Model) else load_model(model)
-    module = quantize_model(loaded, max_length, sentences, progress)
-    lowered = lower_model(loaded, module, device, name, overrides, memory)
-    return build(lowered, out, loaded, measure)
+
+    def compiled(length: int | None) -> CompiledModel:
+        module = quantize_model(loaded, length, sentences, progress)
+        lowered = lower_model(loaded, module, device, name, overrides, memory)
+        return build(lowered, out, loaded, measure)
+
+    if max_length != FIT:
+        return compiled(_tokens(max_length))
+    try:
+        return compiled(None)
+    except BudgetError as error:
+        if error.fitting_length is None:
+            raise
+        return compiled(error.fitting_length)
+
+
+def _tokens(max_length: int | str | None) -> int | None:
+    if isinstance(max_length, str):
+        raise UsageError(
+            f"{max_length!r} is no maximum length.",
+            where="max_length",
+            supported=f"a number of tokens, or {FIT!r}",
+        )
+    return max_length

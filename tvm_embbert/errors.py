@@ -71,9 +71,13 @@ class UnsupportedOperatorError(EmbBertError):
 
 
 class BudgetError(EmbBertError):
-    """The compiled model does not fit the device."""
+    """The compiled model does not fit the device.
+
+    `fitting_length` is the greatest maximum length that would fit, in tokens, if any does.
+    """
 
     exit_code = 4
+    fitting_length: int | None = None
 
 
 class ToolchainError(EmbBertError):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from random_programs import LENGTH, program, random_program
 
-from tvm_embbert.errors import EmbBertError
 from tvm_embbert.memory.liveness import live_blocks
 from tvm_embbert.memory.plan import ALIGNMENT, plan_memory
+from tvm_embbert.memory.planners.registry import planner
+from tvm_embbert.memory.problem import Placement
 from tvm_embbert.memory.verify import PlanError, verify
 
 CHAIN = [("a", ["ids"], []), ("b", ["a"], ["s"]), ("c", ["a", "b"], []), ("logits", ["c"], [])]
@@ -119,8 +120,19 @@ def test_error_says_what_is_wrong(moved, onto, message):
 
 def test_bad_algorithm_does_not_get_past_planning():
     made = program(CHAIN, {})
-    with pytest.raises(EmbBertError):
-        plan_memory(made, LENGTH, lambda blocks, alignment: {b.name: 0 for b in blocks})
+    with pytest.raises(PlanError, match="overlaps"):
+        plan_memory(made, LENGTH, lambda problem: Placement(dict.fromkeys(problem.sizes, 0), 0))
+
+
+def test_bound_that_the_plan_itself_refutes():
+    made = program(CHAIN, {})
+
+    def boasting(problem):
+        return Placement(planner("greedy_by_size")(problem).offsets, 10_000)
+
+    with pytest.raises(PlanError, match="bound of 10000 bytes is above") as caught:
+        plan_memory(made, LENGTH, boasting)
+    assert caught.value.where == "boasting"
 
 
 def test_result_in_place_may_take_its_input_alone():

@@ -17,6 +17,13 @@ def size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def length(text: str) -> int | str:
+    """Parse a number of tokens, or the word for as many as fit."""
+    if text != "fit" and not re.fullmatch(r"[+-]?\d+", text.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of tokens nor 'fit'")
+    return text if text == "fit" else int(text)
+
+
 def override(text: str) -> tuple[str, str]:
     """Parse ``OPERATOR=IMPLEMENTATION``."""
     operator, equals, implementation = text.partition("=")
@@ -35,7 +42,10 @@ def add_device_arguments(parser: argparse.ArgumentParser, target: str | None = N
         help="the device" + (f" (default {target})" if target else ""),
     )
     parser.add_argument(
-        "--max-length", type=int, metavar="N", help="longest input in tokens (the model's own)"
+        "--max-length",
+        type=length,
+        metavar="N|fit",
+        help="longest input in tokens (the model's own), or the longest that there is RAM for",
     )
     parser.add_argument(
         "--ram", type=size, metavar="BYTES", help="RAM budget in the place of the device's"

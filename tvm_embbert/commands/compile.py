@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--planner",
-        metavar="NAME",
-        help="algorithm that places the buffers (hill_climb)",
+        metavar="NAME|FILE.py:NAME",
+        help="algorithm that places the buffers, of ours or a file of yours (hill_climb)",
     )
     parser.add_argument(
         "--explain", action="store_true", help="show which kernel took which step, and why"
@@ -43,7 +43,6 @@ def run(options: argparse.Namespace) -> int:
     """Compile and show the report."""
     from tvm_embbert.compiler import compile_model
     from tvm_embbert.lowering import MemoryOptions
-    from tvm_embbert.memory.plan import DEFAULT_PLANNER
     from tvm_embbert.models.text import read_sentences
     from tvm_embbert.report.terminal import explanation, memory_table
     from tvm_embbert.strategy import registry
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
             name=options.name,
             overrides=dict(options.use),
             measure=not options.no_measure,
-            memory=MemoryOptions(options.planner or DEFAULT_PLANNER, options.tile_rows),
+            memory=MemoryOptions(chosen_planner(options.planner), options.tile_rows),
         )
     if options.json:
         print_json(compiled.report)
@@ -74,3 +73,14 @@ def run(options: argparse.Namespace) -> int:
         console().print(explanation(compiled.report))
     console().print(f"written to {options.out}")
     return 0
+
+
+def chosen_planner(text: str | None) -> str:
+    """Return the name of a planning algorithm, whose file is loaded if one is named."""
+    from tvm_embbert.memory.plan import DEFAULT_PLANNER
+    from tvm_embbert.memory.planners.registry import load_planner_file
+
+    path, colon, name = (text or DEFAULT_PLANNER).rpartition(":")
+    if colon:
+        load_planner_file(Path(path))
+    return name

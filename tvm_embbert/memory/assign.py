@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tvm_embbert.memory.greedy_by_size import greedy_by_size
 from tvm_embbert.memory.heat import accesses
-from tvm_embbert.memory.liveness import Block, end_of, owner
+from tvm_embbert.memory.liveness import Block, owner
+from tvm_embbert.memory.planners.registry import planner
+from tvm_embbert.memory.problem import problem_of
 from tvm_embbert.memory.space import Space
 from tvm_embbert.program.program import Program
 
@@ -51,8 +52,8 @@ def assign(
 
 
 def _fits(blocks: Sequence[Block], space: Space, alignment: int) -> bool:
-    end = end_of(blocks, greedy_by_size(blocks, alignment))
-    return space.limit is None or end <= space.limit
+    problem = problem_of(blocks, alignment)
+    return space.limit is None or planner("greedy_by_size")(problem).end(problem) <= space.limit
 
 
 def _heat(program: Program, length: int) -> Mapping[str, int]:

@@ -78,12 +78,14 @@ def _ram_error(
     peak = ", ".join(f"{b.name} {b.size:,}" for b in plan.at_peak()[:4])
     fitting = largest_length(plan, needs, target, replan)
     shorter = f"--max-length {fitting} would fit; or " if fitting else ""
-    return BudgetError(
+    error = BudgetError(
         f"The model needs {ram:,} bytes of RAM, {_shortfall(ram, budget)}{target.name} gives.",
         where=f"largest buffers at the peak of the arena ({plan.arena:,} bytes): {peak}",
         supported=f"{budget:,} bytes in all: arena, stack and static data{_pools(target, needs)}",
         hint=f"{shorter}choose a device with more RAM, or raise --ram.",
     )
+    error.fitting_length = fitting
+    return error
 
 
 def _shortfall(ram: int, budget: int) -> str:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from tvm_embbert.memory.assign import assign
-from tvm_embbert.memory.hill_climb import hill_climb
 from tvm_embbert.memory.liveness import Block, aligned, by_step, end_of, live_blocks, lower_bound
+from tvm_embbert.memory.planners.registry import planner
+from tvm_embbert.memory.problem import Algorithm, Placement, problem_of
 from tvm_embbert.memory.space import ONE_SPACE, Space
-from tvm_embbert.memory.verify import verify
+from tvm_embbert.memory.verify import PlanError, verify
 from tvm_embbert.program.program import Program
 
 ALIGNMENT = 16
 """Bytes that buffers and the arena are aligned to: a vector of Armv8.1-M MVE."""
 DEFAULT_PLANNER = "hill_climb"
-Algorithm = Callable[[Sequence[Block], int], dict[str, int]]
+"""Planning algorithm where none is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
 class PoolPlan:
-    """The buffers of one pool, and their offsets in bytes."""
+    """The buffers of one pool, and where they lie."""
 
     space: Space
     blocks: tuple[Block, ...]
-    offsets: Mapping[str, int]
+    placement: Placement
 
     @property
     def name(self) -> str:
@@ -35,20 +36,31 @@ class PoolPlan:
     @cached_property
     def size(self) -> int:
         """Return the pool's size in bytes, a multiple of the alignment."""
-        return max(ALIGNMENT, aligned(end_of(self.blocks, self.offsets), ALIGNMENT))
+        end = end_of(self.blocks, self.placement.offsets)
+        return max(ALIGNMENT, aligned(end, ALIGNMENT))
 
     @cached_property
     def lower_bound(self) -> int:
         """Return the bytes in use at once in the worst step."""
         return lower_bound(list(self.blocks), ALIGNMENT)
 
+    @property
+    def proved_bound(self) -> int:
+        """Return the bytes that no plan of these buffers goes below, as far as it was proved."""
+        proved = aligned(self.placement.lower_bound, ALIGNMENT)
+        return max(ALIGNMENT, self.lower_bound, proved)
+
 
 @dataclass(frozen=True, eq=False)
 class MemoryPlan:
-    """Where each buffer lies, for inputs of up to `length` tokens; pools that hold none are out."""
+    """Where each buffer lies, for inputs of up to `length` tokens; pools that hold none are out.
+
+    `planner` is the name of the algorithm.
+    """
 
     length: int
     pools: tuple[PoolPlan, ...]
+    planner: str = DEFAULT_PLANNER
 
     @property
     def arena(self) -> int:
@@ -63,12 +75,22 @@ class MemoryPlan:
     @cached_property
     def places(self) -> dict[str, tuple[str, int]]:
         """Return pool and offset of each of them."""
-        return {b.name: (p.name, p.offsets[b.name]) for p in self.pools for b in p.blocks}
+        return {b.name: (p.name, p.placement.offsets[b.name]) for p in self.pools for b in p.blocks}
 
     @cached_property
     def lower_bound(self) -> int:
         """Return the bytes in use at once in the worst step, in all pools."""
         return lower_bound(self.blocks, ALIGNMENT)
+
+    @property
+    def proved_bound(self) -> int:
+        """Return the bytes that no plan of these buffers in these pools goes below."""
+        return sum(pool.proved_bound for pool in self.pools)
+
+    @property
+    def optimal(self) -> bool:
+        """Return whether there is proof that no pool could be smaller."""
+        return self.arena <= self.proved_bound
 
     @property
     def excess(self) -> int:
@@ -85,7 +107,7 @@ class MemoryPlan:
 def plan_memory(
     program: Program,
     length: int,
-    algorithm: Algorithm = hill_climb,
+    algorithm: str | Algorithm = DEFAULT_PLANNER,
     spaces: Sequence[Space] = ONE_SPACE,
 ) -> MemoryPlan:
     """Plan the memory of a program, and verify the plan.
@@ -96,18 +118,38 @@ def plan_memory(
         The steps and their buffers.
     length : int
         Longest input, in tokens.
-    algorithm : callable
-        From blocks and an alignment to the offset of each block.
+    algorithm : str or callable
+        Name of a registered algorithm, or one from a problem to a placement.
     spaces : sequence of Space
         Memories that there are, the fastest first.
+
+    Raises
+    ------
+    UsageError
+        There is no algorithm of that name.
+    PlanError
+        The algorithm's answer is wrong.
     """
+    name = algorithm if isinstance(algorithm, str) else getattr(algorithm, "__name__", "callable")
+    place = planner(algorithm) if isinstance(algorithm, str) else algorithm
     blocks = live_blocks(program, length)
     shares = assign(program, length, blocks, spaces, ALIGNMENT)
     pools = [
-        PoolPlan(space, tuple(share), algorithm(share, ALIGNMENT))
+        PoolPlan(space, tuple(share), place(problem_of(share, ALIGNMENT)))
         for space, share in zip(spaces, shares, strict=True)
         if share or len(spaces) == 1
     ]
-    plan = MemoryPlan(length, tuple(pools))
+    plan = MemoryPlan(length, tuple(pools), name)
     verify(program, plan.places, length, {p.name: p.size for p in pools}, ALIGNMENT)
+    _check_bounds(plan)
     return plan
+
+
+def _check_bounds(plan: MemoryPlan) -> None:
+    """Raise :class:`PlanError` where an algorithm claims what its own plan refutes."""
+    for pool in plan.pools:
+        if pool.proved_bound > pool.size:
+            raise PlanError(
+                f"The bound of {pool.proved_bound} bytes is above the plan's {pool.size}.",
+                where=plan.planner,
+            )

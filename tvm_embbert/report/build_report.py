@@ -87,6 +87,7 @@ def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
         "source": source,
         "arena_lower_bound": plan.lower_bound,
         "arena_alignment": ALIGNMENT,
+        "planner": {"name": plan.planner, "optimal": plan.optimal, "bound": plan.proved_bound},
         "pools": _pools(lowered),
         "buffers": _buffers(lowered),
         "constants": [{"name": n, "size": v.nbytes} for n, v in lowered.program.constants.items()],

@@ -8,18 +8,15 @@ command line's ``--strategy FILE.py`` loads a single file.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from tvm_embbert.errors import InputError, UnsupportedOperatorError, UsageError
+from tvm_embbert.errors import UnsupportedOperatorError, UsageError
+from tvm_embbert.extensions import load_entry_points, load_modules, load_python_file
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Operator
 
 _OPERATORS: dict[str, Operator] = {}
@@ -42,24 +39,14 @@ def register_implementation(implementation: type[Implementation]) -> type[Implem
 
 @cache
 def _load_all() -> None:
-    package = importlib.import_module("tvm_embbert.strategy")
-    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        importlib.import_module(module.name)
-    for entry in entry_points(group=ENTRY_POINTS):
-        entry.load()
+    load_modules("tvm_embbert.strategy")
+    load_entry_points(ENTRY_POINTS)
 
 
 def load_file(path: Path) -> ModuleType:
     """Run a Python file that registers operators or implementations of the user's own."""
-    if not path.is_file():
-        raise InputError("There is no such strategy file.", where=str(path))
-    spec = importlib.util.spec_from_file_location(f"tvm_embbert_user_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InputError("A strategy file must be a Python file.", where=str(path))
-    _load_all()
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    _load_all()  # first, so that the user's take the place of others of the same name
+    return load_python_file(path, "strategy")
 
 
 def operators() -> list[Operator]:

@@ -34,19 +34,19 @@ static int32_t check(const int32_t *ids, int32_t length, const int16_t *logits,
 }
 
 static void compute(const int32_t *ids, int32_t n, int16_t *linear_15, uint8_t *memory_sram) {
-  uint8_t *const elementwise_1 = (uint8_t *)(void *)(memory_sram + 160);
+  uint8_t *const elementwise_1 = (uint8_t *)(void *)(memory_sram + 144);
   uint8_t *const elementwise_2 = (uint8_t *)(void *)(memory_sram + 32);
   int32_t *const running_sum_3 = (int32_t *)(void *)(memory_sram + 0);
   uint8_t *const elementwise_4 = (uint8_t *)(void *)(memory_sram + 32);
   int32_t *const elementwise_5 = (int32_t *)(void *)(memory_sram + 0);
   int32_t *const elementwise_6 = (int32_t *)(void *)(memory_sram + 112);
-  int8_t *const gather_7 = (int8_t *)(void *)(memory_sram + 144);
+  int8_t *const gather_7 = (int8_t *)(void *)(memory_sram + 160);
   int16_t *const linear_8 = (int16_t *)(void *)(memory_sram + 64);
   int8_t *const rms_norm_9 = (int8_t *)(void *)(memory_sram + 0);
-  int8_t *const linear_10 = (int8_t *)(void *)(memory_sram + 96);
-  int8_t *const attention_11 = (int8_t *)(void *)(memory_sram + 112);
+  int8_t *const linear_10 = (int8_t *)(void *)(memory_sram + 128);
+  int8_t *const attention_11 = (int8_t *)(void *)(memory_sram + 96);
   int32_t *const attention_11_scores = (int32_t *)(void *)(memory_sram + 64);
-  int8_t *const attention_11_weights = (int8_t *)(void *)(memory_sram + 128);
+  int8_t *const attention_11_weights = (int8_t *)(void *)(memory_sram + 112);
   int8_t *const causal_convolution_12 = (int8_t *)(void *)(memory_sram + 64);
   int8_t *const lookup_13 = (int8_t *)(void *)(memory_sram + 64);
   int16_t *const linear_14 = (int16_t *)(void *)(memory_sram + 0);

@@ -1,0 +1,62 @@
+"""Finding what registers itself: modules of a package, entry points of others, single files."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from tvm_embbert.errors import InputError
+
+
+def load_modules(package: str) -> None:
+    """Import all modules below a package."""
+    found = importlib.import_module(package)
+    for module in pkgutil.walk_packages(found.__path__, package + "."):
+        importlib.import_module(module.name)
+
+
+def load_entry_points(group: str) -> None:
+    """Import the modules that other packages name in an entry point group.
+
+    Raises
+    ------
+    InputError
+        One of them cannot be imported.
+    """
+    for entry in entry_points(group=group):
+        _load_entry_point(entry)
+
+
+def _load_entry_point(entry: EntryPoint) -> None:
+    try:
+        entry.load()
+    # Other packages' code runs here; whatever it raises, the user must learn whose it is.
+    except Exception as error:
+        raise InputError(
+            f"The entry point {entry.name!r} cannot be loaded: {error}",
+            where=f"{entry.group}: {entry.value}",
+            supported="a module that registers something when it is imported",
+            hint="Repair or uninstall the package that declares it.",
+        ) from error
+
+
+def load_python_file(path: Path, kind: str) -> ModuleType:
+    """Run a Python file of the user's own; `kind` names it in errors.
+
+    Raises
+    ------
+    InputError
+        The file is missing, or no Python file.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no such {kind} file.", where=str(path))
+    spec = importlib.util.spec_from_file_location(f"tvm_embbert_user_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"A {kind} file must be a Python file.", where=str(path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,1 @@
+"""Planning algorithms, one a file; each registers itself by name."""
