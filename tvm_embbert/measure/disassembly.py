@@ -1,0 +1,110 @@
+"""Frames and calls of machine code, from objdump's text: for what comes without other figures.
+
+The C library and the compiler's own one are not compiled here, so the instructions are all that
+tells how much stack they take. The frame of a function is the sum of all that it ever pushes: an
+upper bound, whatever way it takes.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tvm_embbert.measure.thumb import Instruction
+from tvm_embbert.measure.toolchain import find_program, run
+
+_LABEL = re.compile(r"([0-9a-f]+) <([^>]+)>:")
+_LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S+)(?:\s+(.*))?")
+
+
+@dataclass
+class Routine:
+    """A function in an image: where it is, the most bytes that it pushes, and where it may go.
+
+    ``calls`` are addresses of functions; ``next`` is the one behind, if it runs on into that.
+    ``dynamic`` and ``indirect`` are instructions, if any, that move the stack pointer by an unknown
+    amount, or go to an unknown address.
+    """
+
+    name: str
+    address: int
+    frame: int = 0
+    instructions: int = 0
+    calls: set[int] = field(default_factory=set)
+    next: int | None = None
+    dynamic: Instruction | None = None
+    indirect: Instruction | None = None
+
+
+def disassemble(elf: Path) -> list[Routine]:
+    """Return the functions of an Arm image in the order of their addresses.
+
+    Raises
+    ------
+    ToolchainError
+        If objdump is missing or fails.
+    """
+    program = find_program("arm-none-eabi-objdump", "binutils-arm-none-eabi")
+    command = [program, "-d", "--no-show-raw-insn", elf.name]
+    return parse_disassembly(run(command, elf.parent, "disassemble the image"))
+
+
+def parse_disassembly(text: str) -> list[Routine]:
+    """Return the functions in the text that ``objdump -d --no-show-raw-insn`` printed."""
+    lines = text.splitlines()
+    code = _Code([(int(m[1], 16), m[2]) for line in lines if (m := _LABEL.match(line))])
+    for line in lines:
+        if match := _LINE.match(line):
+            code.add(int(match[1], 16), Instruction.parse(match[2], match[3] or ""))
+    return code.routines()
+
+
+class _Code:
+    """The routines of an image, found by any address within them."""
+
+    def __init__(self, labels: list[tuple[int, str]]) -> None:
+        labels = sorted(labels)
+        self._starts = [address for address, _ in labels]
+        self._parts = [Routine(name, address) for address, name in labels]
+        self._ends = [True] * len(labels)
+        named = {routine.name: routine for routine in self._parts}
+        for index, routine in enumerate(self._parts):
+            # A function's rarely run part lies elsewhere, under a name of its own.
+            if routine.name.endswith(".cold"):
+                self._parts[index] = named.get(routine.name.removesuffix(".cold"), routine)
+
+    def add(self, address: int, instruction: Instruction) -> None:
+        """Take in one instruction."""
+        index = self._index(address)
+        here = self._parts[index]
+        if instruction.is_data:
+            return
+        here.instructions += 1
+        here.frame += instruction.pushed
+        if instruction.moves_stack_freely:
+            here.dynamic = instruction
+        if instruction.is_indirect:
+            here.indirect = instruction
+        self._ends[index] = instruction.ends
+        if instruction.target is not None:
+            self._jump(here, instruction, instruction.target)
+
+    def _jump(self, here: Routine, instruction: Instruction, target: int) -> None:
+        there = self._parts[self._index(target)]
+        # Within the function, a branch is a loop, and a call of a place other than the start is one
+        # of a part without a name, whose pushes are in the sum. A call of the start is a recursion.
+        if there is not here or (instruction.is_call and target == here.address):
+            here.calls.add(there.address)
+
+    def routines(self) -> list[Routine]:
+        """Return all routines, with what lies behind those that run on."""
+        for index, following in enumerate(self._parts[1:]):
+            here = self._parts[index]
+            if not self._ends[index] and following is not here:
+                here.next = following.address
+        return list({routine.address: routine for routine in self._parts}.values())
+
+    def _index(self, address: int) -> int:
+        return max(0, bisect_right(self._starts, address) - 1)
