@@ -22,7 +22,11 @@ from tvm_embbert.target_json import target_to_json
 
 
 def build(
-    lowered: Lowered, out: Path | str, model: Model | None = None, measure: bool = True
+    lowered: Lowered,
+    out: Path | str,
+    model: Model | None = None,
+    measure: bool = True,
+    debug: bool = False,
 ) -> CompiledModel:
     """Compile and link a lowered model, and check it against the device's memory.
 
@@ -36,6 +40,10 @@ def build(
         The float model and its tokenizer, kept beside the image for `run` on text and `validate`.
     measure : bool
         Count the instructions of an inference at the greatest length on the emulator.
+    debug : bool
+        Keep what debuggers need, and check after each inference that nothing was written beside the
+        arena's pools or over the stack's end (:class:`DeviceError` tells); on this machine, stop at
+        undefined behaviour as well.
 
     Raises
     ------
@@ -45,7 +53,7 @@ def build(
         A compiler or the emulator is missing, or fails.
     """
     with replaced_folder(Path(out)) as work:
-        linked = link_fitting(lowered, work, _total if measure else None)
+        linked = link_fitting(lowered, work, _total if measure else None, debug)
         lowered, report = linked.lowered, linked.report
         if measure and isinstance(linked.built, Image):
             report["instructions"] = instructions(lowered, _count(lowered, linked.built, work))

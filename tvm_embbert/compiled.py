@@ -21,6 +21,7 @@ from tvm_embbert.measure import (
     build_library,
     open_session,
 )
+from tvm_embbert.measure.image import image_stem
 from tvm_embbert.models.checkpoint import WEIGHTS, Model, load_model
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.report.write import write_report
@@ -70,6 +71,11 @@ class CompiledModel:
         """Return the real value of one unit of the logits."""
         return float(self.report["model"]["logit_scale"])
 
+    @property
+    def debug(self) -> bool:
+        """Return whether it was built to check itself; see :func:`tvm_embbert.build`."""
+        return bool(self.report["debug"])
+
     @cached_property
     def reference(self) -> IntegerModule:
         """Return the integer module: the reference that the image must equal."""
@@ -105,9 +111,13 @@ class CompiledModel:
         """Start the image on its target's runner (a context manager); the host runs the library."""
         if self.target.core.toolchain == "host":
             return open_session(self.folder / "host" / f"lib{self._names.model}.so", timeout_s)
-        stem = self.folder / "image" / f"{self._names.model}-{self.target.name}"
-        elf, map_file = stem.with_name(f"{stem.name}.elf"), stem.with_name(f"{stem.name}.map")
-        return open_session(Image(elf, map_file, self.target, self._names.model), timeout_s)
+        return open_session(self._image(), timeout_s)
+
+    def _image(self) -> Image:
+        name = image_stem(self._names.model, self.target.name, debug=self.debug)
+        elf, map_file = (self.folder / "image" / f"{name}.{ending}" for ending in ("elf", "map"))
+        stack = int(self.report["memory"]["ram"]["stack"])
+        return Image(elf, map_file, self.target, self._names.model, stack, debug=self.debug)
 
     def update_report(self, **fields: Any) -> None:
         """Set fields of the report, on disk as well, in both its forms."""
@@ -118,7 +128,7 @@ class CompiledModel:
     def _on_this_machine(self) -> HostSession:
         self._build = tempfile.TemporaryDirectory(prefix="tvm-embbert-")
         sources = library_sources(self.folder, self._names)
-        return HostSession(build_library(sources, Path(self._build.name)))
+        return HostSession(build_library(sources, Path(self._build.name), self.debug))
 
 
 def library_sources(folder: Path, names: Names) -> ModelSources:

@@ -109,6 +109,7 @@ def compile_model(
     measure: bool = True,
     progress: bool = False,
     memory: MemoryOptions = DEFAULT_MEMORY,
+    debug: bool = False,
 ) -> CompiledModel:
     """Run all stages.
 
@@ -135,6 +136,8 @@ def compile_model(
         Count instructions on the emulator; show progress.
     memory : MemoryOptions
         How memory is saved and planned.
+    debug : bool
+        Build what checks itself; see :func:`tvm_embbert.build`.
     """
     device = load_target(target) if isinstance(target, str) else target
     device = with_budget(device, ram, flash)
@@ -143,7 +146,7 @@ def compile_model(
     def compiled(length: int | None) -> CompiledModel:
         module = quantize_model(loaded, length, sentences, progress)
         lowered = lower_model(loaded, module, device, name, overrides, memory)
-        return build(lowered, out, loaded, measure)
+        return build(lowered, out, loaded, measure, debug)
 
     if max_length != FIT:
         return compiled(_tokens(max_length))

@@ -46,7 +46,9 @@ class Linked:
         return counter(self.built, self.lowered)
 
 
-def link_fitting(lowered: Lowered, work: Path, count: Count | None) -> Linked:
+def link_fitting(
+    lowered: Lowered, work: Path, count: Count | None, debug: bool = False
+) -> Linked:
     """Link a model so that it fits the device.
 
     Parameters
@@ -57,20 +59,22 @@ def link_fitting(lowered: Lowered, work: Path, count: Count | None) -> Linked:
         Folder for library and image.
     count : callable, optional
         Counts an image's instructions, to tell what a smaller plan costs.
+    debug : bool
+        Whether the image is to check itself.
 
     Raises
     ------
     BudgetError
         Nothing that was tried fits.
     """
-    preferred = linked = _link(lowered, work)
+    preferred = linked = _link(lowered, work, debug)
     check_flash(lowered.program, linked.needs, lowered.target)
     if linked.fits:
         return linked
     before = linked.count(count)
     for _ in range(ATTEMPTS):
         limits = lowered.target.arena_limits(linked.needs.other_ram)
-        linked = _link(lowered.within(limits), work)
+        linked = _link(lowered.within(limits), work, debug)
         if linked.fits:
             break
     check_ram(linked.lowered.plan, linked.needs, lowered.target, _planner(lowered))
@@ -79,15 +83,15 @@ def link_fitting(lowered: Lowered, work: Path, count: Count | None) -> Linked:
     return linked
 
 
-def _link(lowered: Lowered, work: Path) -> Linked:
+def _link(lowered: Lowered, work: Path, debug: bool) -> Linked:
     lowered.library.write(work / LIBRARY)
     sources = library_sources(work, lowered.names)
     built: Image | Path
     if lowered.target.core.toolchain == "host":
-        built = build_library(sources, work / "host")
+        built = build_library(sources, work / "host", debug)
     else:
-        built = build_image(sources, lowered.target, work / "image")
-    return Linked(lowered, built, build_report(lowered, built))
+        built = build_image(sources, lowered.target, work / "image", debug=debug)
+    return Linked(lowered, built, build_report(lowered, built, debug))
 
 
 def _planner(lowered: Lowered) -> Callable[[int, int], MemoryPlan]:

@@ -1,4 +1,4 @@
-"""The hand-made model of these tests, and images of it for every emulated board."""
+"""The hand-made models of these tests, and images of them for every emulated board."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from tvm_embbert.measure import Image, ModelSources, build_image, build_library
 from tvm_embbert.target_file import load_target
 
 FAKE = Path(__file__).parent / "fake_model"
+TILED = Path(__file__).parent / "tiled_model"
+
+# Room for its ordinary calls: the stack of a model that calls itself has no bound.
+STACK_SIZE = 1024
 
 ImageMaker = Callable[..., Image]
 
@@ -29,7 +33,25 @@ def image_for(model: ModelSources, tmp_path_factory: pytest.TempPathFactory) -> 
 
     @cache
     def build(board: str, profile: bool = False) -> Image:
-        return build_image(model, load_target(board), folder, profile=profile)
+        return build_image(model, load_target(board), folder, profile, STACK_SIZE)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiled() -> ModelSources:
+    sources = (TILED / "src" / "tiled.c", TILED / "src" / "tiled_weights.c")
+    return ModelSources("tiled", sources, TILED / "include")
+
+
+@pytest.fixture(scope="session")
+def tiled_for(tiled: ModelSources, tmp_path_factory: pytest.TempPathFactory) -> ImageMaker:
+    """Return a function that builds the image of the model with two pools, as `image_for`."""
+    folder = tmp_path_factory.mktemp("tiled")
+
+    @cache
+    def build(board: str, profile: bool = False, debug: bool = False) -> Image:
+        return build_image(tiled, load_target(board), folder, profile, debug=debug)
 
     return build
 

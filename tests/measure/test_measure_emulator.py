@@ -194,7 +194,8 @@ def test_same_input_gives_the_same_bytes(model, image_for, tmp_path):
         header = source.parent / "fake_parts.h"
         (tmp_path / "other" / "fake_parts.h").write_bytes(header.read_bytes())
     moved = ModelSources("fake", tuple(copies), model.include)
-    image = build_image(moved, load_target(BOARD), tmp_path / "out")
+    size = image_for(BOARD).stack_size
+    image = build_image(moved, load_target(BOARD), tmp_path / "out", stack_size=size)
     assert image.elf.read_bytes() == image_for(BOARD).elf.read_bytes()
     assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".elf", ".map"]
 

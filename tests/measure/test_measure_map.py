@@ -40,11 +40,10 @@ Linker script and memory map
  *fill*         0x00000435        0x3
 
 .stack          0x20000000      0x400
- .bss.harness_stack
-                0x20000000      0x400 harness/000_startup.o
+                0x20000000                harness_stack = .
 
 .arena          0x20000400      0x100
- .bss.harness_arena
+ .bss.harness_arena_sram
                 0x20000400      0x100 harness/002_harness.o
 
 .data           0x20000500        0x4 load address 0x00000438

@@ -12,17 +12,17 @@ from tvm_embbert.errors import DeviceError
 from tvm_embbert.measure import protocol
 from tvm_embbert.measure.emulator import step_ticks
 from tvm_embbert.measure.faults import fault_error, unpack_fault
-from tvm_embbert.measure.protocol import FrameType, Result
+from tvm_embbert.measure.protocol import MARK_SAMPLES, FrameType, Result, StepTicks
 from tvm_embbert.measure.sources import RUNTIME
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        (0x11111111, 1, 2, 4),
+        (0x11111111, protocol.VERSION, 2, 4),
         (protocol.MAGIC, 9, 2, 4),
-        (protocol.MAGIC, 1, 99, 4),
-        (protocol.MAGIC, 1, 2, 2**31),
+        (protocol.MAGIC, protocol.VERSION, 99, 4),
+        (protocol.MAGIC, protocol.VERSION, 2, 2**31),
     ],
 )
 def test_damaged_headers(header):
@@ -35,6 +35,7 @@ def test_header_as_in_c():
     numbers = dict(re.findall(r"#define HARNESS_(\w+) (0x[0-9A-F]+|\d+)u", text))
     assert int(numbers["MAGIC"], 16) == protocol.MAGIC
     assert int(numbers["VERSION"]) == protocol.VERSION
+    assert int(numbers["MARK_SAMPLES"]) == protocol.MARK_SAMPLES
     assert {kind.name: int(numbers[kind.name]) for kind in FrameType} == {
         kind.name: kind.value for kind in FrameType
     }
@@ -47,20 +48,40 @@ def test_result_of_a_wrong_size(size):
 
 
 def test_result():
-    payload = struct.pack("<iIQII2I3h", -4, 3, 2**40, 2, 5, 7, 8, -1, 0, 32767)
+    steps = (2**33, 7, 0, 8, 1, 0)
+    payload = struct.pack("<iIQIIQIIQII3h", -4, 3, 2**40, 2, 5, *steps, -1, 0, 32767)
     result = protocol.unpack_result(payload)
-    assert (result.code, result.ticks, result.marks) == (-4, 2**40, (7, 8))
+    assert (result.code, result.ticks, result.mark_ticks) == (-4, 2**40, 5)
+    assert result.steps == (StepTicks(2**33, 7), StepTicks(8, 1))
     np.testing.assert_array_equal(result.logits, [-1, 0, 32767])
 
 
-def test_marks_may_run_over():
-    result = Result(0, 0, (2**32 - 10, 20, 21, 50), 4, np.zeros(1, np.int16))
-    assert step_ticks(result) == [26, 0, 25]
+def test_marks_themselves_are_taken_off():
+    steps = (StepTicks(10**10, 1000), StepTicks(40, 4), StepTicks(3, 1), StepTicks(0, 0))
+    result = Result(0, 0, steps, 5 * MARK_SAMPLES // 2, np.zeros(1, np.int16))
+    assert step_ticks(result) == [10**10 - 2500, 30, 0, 0]
 
 
 @pytest.mark.parametrize(("code", "text"), [(3, "counter"), (77, "unknown reason 77")])
 def test_errors_of_the_harness(code, text):
-    assert text in str(protocol.error_of(struct.pack("<I", code)))
+    assert text in str(protocol.error_of(struct.pack("<II32s", code, 0, b"")))
+
+
+@pytest.mark.parametrize(
+    ("name", "behind", "text"),
+    [
+        (b"dtcm", 0, "before the start of the memory pool 'dtcm'"),
+        (b"sram", 1, "behind the end of the memory pool 'sram'"),
+        (b"stack", 0, "before the start of the stack"),
+    ],
+)
+def test_errors_of_the_guards(name, behind, text):
+    assert text in protocol.error_of(struct.pack("<II32s", 5, behind, name)).what
+
+
+def test_damaged_error():
+    with pytest.raises(DeviceError, match="4 bytes instead of 40"):
+        protocol.error_of(bytes(4))
 
 
 def test_fault_without_registers():

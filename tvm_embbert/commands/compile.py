@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-measure", action="store_true", help="do not count instructions on the emulator"
     )
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        help="build for debuggers, and check that the model writes only where it may",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -64,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
             overrides=dict(options.use),
             measure=not options.no_measure,
             memory=MemoryOptions(chosen_planner(options.planner), options.tile_rows),
+            debug=options.debug,
         )
     if options.json:
         print_json(compiled.report)

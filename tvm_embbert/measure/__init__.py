@@ -6,13 +6,13 @@ from pathlib import Path
 
 from tvm_embbert.measure.emulator import DEFAULT_TIMEOUT_S, EmulatorSession
 from tvm_embbert.measure.host import HostSession, build_library
-from tvm_embbert.measure.image import DEFAULT_STACK_SIZE, Image, build_image
+from tvm_embbert.measure.image import Image, build_image
 from tvm_embbert.measure.map_file import FlashUse, MapUse, RamUse, memory_use
 from tvm_embbert.measure.session import Answer, Ids, ModelInfo, Session
 from tvm_embbert.measure.sources import ModelSources
+from tvm_embbert.measure.stack_usage import StackBound
 
 __all__ = [
-    "DEFAULT_STACK_SIZE",
     "DEFAULT_TIMEOUT_S",
     "Answer",
     "EmulatorSession",
@@ -25,6 +25,7 @@ __all__ = [
     "ModelSources",
     "RamUse",
     "Session",
+    "StackBound",
     "build_image",
     "build_library",
     "memory_use",

@@ -13,6 +13,7 @@ from tvm_embbert.measure.faults import fault_error, unpack_fault
 from tvm_embbert.measure.image import Image, require_emulator
 from tvm_embbert.measure.map_file import read_map
 from tvm_embbert.measure.protocol import (
+    MARK_SAMPLES,
     FrameType,
     Result,
     error_of,
@@ -39,10 +40,12 @@ def instructions_of(emulator: Emulator, ticks: int) -> int:
 
 
 def step_ticks(result: Result) -> list[int]:
-    """Return the ticks of each step of a profile, without those of the marks themselves."""
-    pairs = zip(result.marks, result.marks[1:], strict=False)
-    # The marks have 32 bits and may have run over between two.
-    return [max(0, (end - start) % 2**32 - result.mark_overhead) for start, end in pairs]
+    """Return the ticks of all runs of each step, without those of the marks themselves."""
+    return [max(0, s.ticks - _rounded(s.marks * result.mark_ticks)) for s in result.steps]
+
+
+def _rounded(ticks_of_samples: int) -> int:
+    return (ticks_of_samples + MARK_SAMPLES // 2) // MARK_SAMPLES
 
 
 class EmulatorSession(Session):
@@ -92,12 +95,15 @@ class EmulatorSession(Session):
     def profile(self, ids: Ids) -> list[int]:
         """Return the instructions of each step of the model for one sentence.
 
+        A step that runs again and again counts with all its runs; the marks themselves are taken
+        off, so the sum is that of :meth:`infer` but for what comes before the first step.
+
         Raises
         ------
         UsageError
             If the image was built without profiling, or the model refuses the sentence.
         DeviceError
-            If the model crashed, or did not answer in time.
+            If the model crashed, did not answer in time, or has too many steps.
         """
         if not self._harness.profile:
             hint = "Build the image with build_image(..., profile=True)."

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_embbert.errors import ToolchainError
-from tvm_embbert.measure.image import MODEL_GROUP
+from tvm_embbert.measure.sources import MODEL_GROUP
 
 FLASH_SECTIONS = (".vectors", ".text", ".rodata", ".data")
 """Output sections that lie in flash; .data as the initial values of the one in RAM."""
 
 RAM_SECTIONS = (".stack", ".arena", ".data", ".bss")
 """Output sections that lie in RAM."""
+
+RAM_WEIGHTS = ".data.tvmgen_weights"
+"""Input section of a model's constants that are copied to RAM at the start."""
+
+_POOL = ".bss.harness_arena_"
 
 _START = "Linker script and memory map"
 # Sections without memory of their own on the device.
@@ -51,6 +56,16 @@ class Map:
         """Return the bytes of an output section that are the model's."""
         return sum(p.size for p in self.pieces if p.of_model and p.output == section)
 
+    def ram_weights(self) -> int:
+        """Return the bytes of the model's constants that are copied to RAM."""
+        pieces = (p for p in self.pieces if p.output == ".data" and p.of_model)
+        return sum(p.size for p in pieces if f"{p.name}.".startswith(f"{RAM_WEIGHTS}."))
+
+    def pools(self) -> dict[str, int]:
+        """Return the bytes of each memory pool of the model, by name."""
+        pieces = (p for p in self.pieces if p.output == ".arena" and p.name.startswith(_POOL))
+        return {p.name.removeprefix(_POOL): p.size for p in pieces}
+
     def function_at(self, address: int) -> str | None:
         """Return the function at an address, or None outside of the code."""
         for piece in self.pieces:
@@ -61,7 +76,9 @@ class Map:
 
 @dataclass(frozen=True)
 class FlashUse:
-    """Bytes of flash: the model's read-only data and code, and the rest.
+    """Bytes of flash: the model's constants and code, and the rest.
+
+    ``weights`` counts those that are copied to RAM, too: flash holds their values.
 
     ``harness`` is the start, the harness, the libraries, the initial values of variables and the
     padding between sections.
@@ -79,16 +96,22 @@ class FlashUse:
 
 @dataclass(frozen=True)
 class RamUse:
-    """Bytes of RAM: arena, stack, and all other variables (with padding)."""
+    """Bytes of RAM: arena, stack, constants copied there, and all other variables (with padding).
+
+    ``pools`` is what the arena consists of, by name; between pools there may be padding. In a debug
+    image, pools and stack include their guards.
+    """
 
     arena: int
     stack: int
     static: int
+    weights: int
+    pools: dict[str, int]
 
     @property
     def total(self) -> int:
         """All bytes of RAM."""
-        return self.arena + self.stack + self.static
+        return self.arena + self.stack + self.static + self.weights
 
 
 @dataclass(frozen=True)
@@ -112,12 +135,13 @@ def memory_use(map_file: Path) -> MapUse:
     found = read_map(map_file)
     _require_known_sections(found, map_file)
     sizes = found.sections
-    weights, code = found.model_bytes(".rodata"), found.model_bytes(".text")
+    copied, code = found.ram_weights(), found.model_bytes(".text")
+    weights = found.model_bytes(".rodata") + copied
     flash = sum(sizes.get(name, 0) for name in FLASH_SECTIONS)
-    static = sizes.get(".data", 0) + sizes.get(".bss", 0)
+    static = sizes.get(".data", 0) + sizes.get(".bss", 0) - copied
     return MapUse(
         FlashUse(weights, code, flash - weights - code),
-        RamUse(sizes[".arena"], sizes[".stack"], static),
+        RamUse(sizes[".arena"], sizes[".stack"], static, copied, found.pools()),
     )
 
 

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tvm_embbert.errors import DeviceError
+from tvm_embbert.measure.guards import guard_error
 
 MAGIC = 0x51424D45
-VERSION = 1
+VERSION = 2
 
 HEADER = struct.Struct("<IHHI")
 """Magic, version, type, bytes of payload."""
@@ -26,12 +27,19 @@ MAX_PAYLOAD = 1 << 20
 _REQUEST = struct.Struct("<iI")
 _INFO = struct.Struct("<5I")
 _RESULT = struct.Struct("<iIQII")
+_STEP = struct.Struct("<QII")
+_ERROR = struct.Struct("<II32s")
+
+MARK_SAMPLES = 256
+"""Marks whose time the harness measures to learn what one takes."""
+
+_GUARD = 5
 
 _ERRORS = {
     1: "it got a damaged request",
     2: "it does not know the type of request (a profile needs a profiling image)",
     3: "the instruction counter ran over during one inference",
-    4: "the model has more steps than the harness can mark",
+    4: "the model has more steps than the harness can mark, or does not mark its end",
 }
 
 
@@ -49,7 +57,7 @@ class FrameType(IntEnum):
 
 @dataclass(frozen=True)
 class HarnessInfo:
-    """What the image was built with; lengths in tokens, sizes in bytes."""
+    """What the image was built with; lengths in tokens, sizes (the arena's: all pools) in bytes."""
 
     max_length: int
     num_outputs: int
@@ -59,16 +67,27 @@ class HarnessInfo:
 
 
 @dataclass(frozen=True)
-class Result:
-    """An inference's outcome; ``ticks``, ``marks`` and ``mark_overhead`` are ticks of the counter.
+class StepTicks:
+    """Ticks of the counter during all runs of a step, and how many runs there were.
 
-    Mark i is the count at the start of step i, the last one that at the end.
+    Each run includes the time of one mark.
+    """
+
+    ticks: int
+    marks: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """An inference's outcome; ``ticks`` are those of the counter during the whole call.
+
+    ``steps`` holds the steps by their index, ``mark_ticks`` what :data:`MARK_SAMPLES` marks take.
     """
 
     code: int
     ticks: int
-    marks: tuple[int, ...]
-    mark_overhead: int
+    steps: tuple[StepTicks, ...]
+    mark_ticks: int
     logits: npt.NDArray[np.int16]
 
 
@@ -113,16 +132,20 @@ def unpack_result(payload: bytes) -> Result:
     """Return what INFER or PROFILE answered."""
     if len(payload) < _RESULT.size:
         _require_size(payload, _RESULT.size)
-    code, outputs, ticks, steps, overhead = _RESULT.unpack_from(payload)
-    _require_size(payload, _RESULT.size + 4 * steps + 2 * outputs)
-    marks = struct.unpack_from(f"<{steps}I", payload, _RESULT.size)
-    logits = np.frombuffer(payload, "<i2", outputs, _RESULT.size + 4 * steps)
-    return Result(code, ticks, marks, overhead, logits.astype(np.int16))
+    code, outputs, ticks, steps, mark_ticks = _RESULT.unpack_from(payload)
+    end = _RESULT.size + steps * _STEP.size
+    _require_size(payload, end + 2 * outputs)
+    found = [StepTicks(t, marks) for t, marks, _ in _STEP.iter_unpack(payload[_RESULT.size : end])]
+    logits = np.frombuffer(payload, "<i2", outputs, end)
+    return Result(code, ticks, tuple(found), mark_ticks, logits.astype(np.int16))
 
 
 def error_of(payload: bytes) -> DeviceError:
     """Return the error for an ERROR frame."""
-    code = int.from_bytes(payload[:4], "little")
+    _require_size(payload, _ERROR.size)
+    code, behind, name = _ERROR.unpack(payload)
+    if code == _GUARD:
+        return guard_error(name.rstrip(b"\0").decode("ascii", "replace"), bool(behind))
     reason = _ERRORS.get(code, f"unknown reason {code}")
     hint = "Lower icount_shift in the core's file." if code == 3 else ""
     return DeviceError(f"The harness gave up: {reason}.", hint=hint)

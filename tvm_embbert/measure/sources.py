@@ -10,6 +10,9 @@ from tvm_embbert.resources import PACKAGE
 RUNTIME = PACKAGE / "runtime"
 """Folder of the C sources that run around a model."""
 
+MODEL_GROUP = "model"
+"""Folder of the model's objects within a build, by which the map file tells them apart."""
+
 _HEADER = """\
 /* Generated: the names of the model {name!r} for the harness. */
 #ifndef HARNESS_MODEL_H
@@ -20,7 +23,8 @@ _HEADER = """\
 #define MODEL_MAX_LENGTH ((uint32_t)TVMGEN_{upper}_MAX_LENGTH)
 #define MODEL_NUM_OUTPUTS ((uint32_t)TVMGEN_{upper}_NUM_OUTPUTS)
 #define MODEL_ARENA_SIZE TVMGEN_{upper}_WORKSPACE_POOL_SIZE
-#define MODEL_ARENA_ALIGNMENT TVMGEN_{upper}_WORKSPACE_POOL_ALIGNMENT
+#define MODEL_POOLS(POOL) TVMGEN_{upper}_WORKSPACE_POOLS(POOL)
+#define MODEL_POOL_ALIGNMENT TVMGEN_{upper}_WORKSPACE_POOL_ALIGNMENT
 #define MODEL_INFER tvmgen_{name}_infer
 
 #endif

@@ -30,7 +30,7 @@ class Counts:
     steps: Sequence[int]
 
 
-def build_report(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
+def build_report(lowered: Lowered, built: Image | Path, debug: bool = False) -> dict[str, Any]:
     """Return the report of a built model; sizes are bytes.
 
     Parameters
@@ -39,6 +39,8 @@ def build_report(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
         What was built.
     built : Image or Path
         The linked image, or the shared library on the host target.
+    debug : bool
+        Whether it was built to check itself.
 
     Notes
     -----
@@ -57,6 +59,7 @@ def build_report(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
             "logit_scale": lowered.program.source.logit_scale,
         },
         "max_length": lowered.plan.length,
+        "debug": debug,
         "memory": _memory(lowered, built),
         "instructions": instructions(lowered, None),
         "accuracy": None,
@@ -85,6 +88,7 @@ def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
             "budget": target.flash_budget,
         },
         "source": source,
+        "stack": _stack(built),
         "arena_lower_bound": plan.lower_bound,
         "arena_alignment": ALIGNMENT,
         "planner": {"name": plan.planner, "optimal": plan.optimal, "bound": plan.proved_bound},
@@ -94,20 +98,36 @@ def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
     }
 
 
+def _stack(built: Image | Path) -> dict[str, Any] | None:
+    """Return what the stack's size comes from; nothing on this machine."""
+    if isinstance(built, Path) or built.stack_bound is None:
+        return None
+    bound = built.stack_bound
+    path = [[function, size] for function, size in bound.path]
+    return {"bound": bound.total, "infer": bound.infer, "path": path}
+
+
 def _sizes(built: Image | Path, lowered: Lowered) -> tuple[Sizes, Sizes, str]:
     """Return RAM, flash and where they come from."""
     if isinstance(built, Path):
         use = library_use(built)
-        ram: Sizes = {"arena": lowered.plan.arena, "stack": None, "static": use.static}
-        flash: Sizes = {
-            "weights": lowered.program.weight_bytes,
-            "code": use.code,
-            "tokenizer": 0,
-            "harness": 0,
+        ram: Sizes = {
+            "arena": lowered.plan.arena,
+            "stack": None,
+            "static": use.static,
+            "weights": 0,
         }
+        weights = lowered.program.weight_bytes
+        flash: Sizes = {"weights": weights, "code": use.code, "tokenizer": 0, "harness": 0}
         return ram, flash, "sections of the shared library"
     found = memory_use(built.map_file)
-    ram = {"arena": found.ram.arena, "stack": found.ram.stack, "static": found.ram.static}
+    used = found.ram
+    ram = {
+        "arena": used.arena,
+        "stack": used.stack,
+        "static": used.static,
+        "weights": used.weights,
+    }
     flash = {"weights": found.flash.weights, "code": found.flash.code, "tokenizer": 0}
     return ram, {**flash, "harness": found.flash.harness}, "map file of the linked image"
 

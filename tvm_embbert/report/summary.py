@@ -15,7 +15,7 @@ Report = Mapping[str, Any]
 Buffer = Mapping[str, Any]
 MEANING = {
     "arena": "activations and scratch, one static buffer",
-    "stack": "reserved",
+    "stack": "the most that can be in use at once",
     "static": "everything else that is written",
     "weights": "constants of the model",
     "code": "kernels and entry points",

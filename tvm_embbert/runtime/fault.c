@@ -39,18 +39,16 @@ __attribute__((used)) static __attribute__((noreturn)) void report_fault(const u
   port_exit(true);
 }
 
-/* The report needs some stack. Where too little is left it starts again at the top; the saved
- * registers then lie far below, or are lost anyway. */
+/* The report has a stack of its own: the other may be full, and its frames hold the registers. */
 __attribute__((naked)) void harness_fault_handler(void) {
   __asm__ volatile("mov r0, sp\n"
                    "mrs r1, ipsr\n"
-                   "ldr r2, =__stack_end\n"
-                   "cmp r0, r2\n"
-                   "bhi 1f\n"
-                   "ldr r3, =harness_stack + 512\n"
-                   "cmp r0, r3\n"
-                   "bhs 2f\n"
-                   "1: mov sp, r2\n"
-                   "2: b report_fault\n"
+#if __ARM_ARCH >= 8
+                   "ldr r2, =harness_fault_stack\n"
+                   "msr msplim, r2\n"
+#endif
+                   "ldr r2, =harness_fault_stack_end\n"
+                   "mov sp, r2\n"
+                   "b report_fault\n"
                    ".ltorg\n");
 }

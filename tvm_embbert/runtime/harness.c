@@ -1,42 +1,16 @@
 /* Serves a compiled model to the host: reads requests, runs the model, sends the answers. */
+#include "harness_arena.h"
 #include "harness_counter.h"
 #include "harness_memory.h"
 #include "harness_model.h"
 #include "harness_port.h"
 #include "harness_protocol.h"
-
-/* Named .bss so that the image carries no bytes for it; the linker script moves it to .arena. */
-__attribute__((section(".bss.harness_arena"),
-               aligned(MODEL_ARENA_ALIGNMENT))) static uint8_t arena[MODEL_ARENA_SIZE];
+#if HARNESS_PROFILING
+#include "harness_profile.h"
+#endif
 
 static int32_t ids[MODEL_MAX_LENGTH];
 static int16_t logits[MODEL_NUM_OUTPUTS];
-
-#if HARNESS_PROFILING
-
-#include "harness_step.h"
-
-#define HARNESS_MAX_STEPS 1024u
-
-static uint32_t marks[HARNESS_MAX_STEPS];
-static uint32_t mark_count;
-
-void harness_step(uint32_t index) {
-  if (index < HARNESS_MAX_STEPS) {
-    marks[index] = (uint32_t)counter_ticks();
-  }
-  mark_count = index + 1u;
-}
-
-static uint32_t measure_mark(void) {
-  counter_start();
-  harness_step(0u);
-  harness_step(1u);
-  mark_count = 0u;
-  return marks[1] - marks[0];
-}
-
-#endif
 
 bool harness_begin(uint16_t type, size_t size) {
   const harness_frame frame = {HARNESS_MAGIC, HARNESS_VERSION, type, (uint32_t)size};
@@ -47,9 +21,23 @@ bool harness_send(uint16_t type, const void *payload, size_t size) {
   return harness_begin(type, size) && port_write(payload, size);
 }
 
-static __attribute__((noreturn)) void fail(uint32_t error) {
-  (void)harness_send(HARNESS_ERROR, &error, sizeof(error));
+static __attribute__((noreturn)) void fail_with(const harness_error *error) {
+  (void)harness_send(HARNESS_ERROR, error, sizeof(*error));
   port_exit(true);
+}
+
+static __attribute__((noreturn)) void fail(uint32_t code) {
+  const harness_error error = {.code = code};
+  fail_with(&error);
+}
+
+static void check_guards(void) {
+#if HARNESS_CANARIES
+  harness_error error = {0};
+  if (!guards_intact(&error)) {
+    fail_with(&error);
+  }
+#endif
 }
 
 static void read_or_exit(void *data, size_t size) {
@@ -90,18 +78,19 @@ static harness_result run_model(int32_t length) {
   }
   counter_start();
   const uint64_t start = counter_ticks();
-  result.code = MODEL_INFER(ids, length, logits, arena, sizeof(arena));
+  result.code = MODEL_INFER(ids, length, logits MODEL_POOLS(ARENA_ARGUMENTS));
   result.ticks = counter_ticks() - start;
   if (counter_overflowed()) {
     fail(HARNESS_ERROR_COUNTER);
   }
+  check_guards();
   return result;
 }
 
-static void send_result(uint16_t type, const harness_result *result, const uint32_t *step_marks) {
-  const size_t mark_bytes = result->steps * sizeof(uint32_t);
-  if (!harness_begin(type, sizeof(*result) + mark_bytes + sizeof(logits)) ||
-      !port_write(result, sizeof(*result)) || !port_write(step_marks, mark_bytes) ||
+static void send_result(uint16_t type, const harness_result *result, const void *step_ticks) {
+  const size_t step_bytes = result->steps * sizeof(harness_step_ticks);
+  if (!harness_begin(type, sizeof(*result) + step_bytes + sizeof(logits)) ||
+      !port_write(result, sizeof(*result)) || !port_write(step_ticks, step_bytes) ||
       !port_write(logits, sizeof(logits))) {
     port_exit(true);
   }
@@ -116,20 +105,21 @@ static void serve_infer(uint32_t payload) {
 #if HARNESS_PROFILING
 static void serve_profile(uint32_t payload) {
   const int32_t length = receive_ids(payload);
-  const uint32_t overhead = measure_mark();
+  const uint32_t mark_ticks = profile_mark_ticks();
+  profile_start();
   harness_result result = run_model(length);
-  if (mark_count > HARNESS_MAX_STEPS) {
+  if (result.code == 0 && !profile_complete()) {
     fail(HARNESS_ERROR_STEPS);
   }
-  result.steps = mark_count;
-  result.mark_overhead = overhead;
-  send_result(HARNESS_PROFILE, &result, marks);
+  result.steps = result.code == 0 ? profile_steps() : 0u;
+  result.mark_ticks = mark_ticks;
+  send_result(HARNESS_PROFILE, &result, profile_ticks());
 }
 #endif
 
 static void serve_info(void) {
   const harness_info info = {MODEL_MAX_LENGTH, MODEL_NUM_OUTPUTS, MODEL_ARENA_SIZE,
-                             HARNESS_STACK_SIZE, HARNESS_PROFILING};
+                             harness_stack_size(), HARNESS_PROFILING};
   (void)harness_send(HARNESS_INFO, &info, sizeof(info));
 }
 
@@ -166,6 +156,9 @@ __attribute__((noreturn)) void harness_main(void) {
   if (!port_open()) {
     port_exit(true);
   }
+#if HARNESS_CANARIES
+  guards_write();
+#endif
   for (;;) {
     harness_frame request;
     read_or_exit(&request, sizeof(request));

@@ -1,4 +1,5 @@
 /* Start of a Cortex-M: vector table, coprocessors, memory, stack; then the harness. */
+#include "harness_arena.h"
 #include "harness_fault.h"
 #include "harness_memory.h"
 #include "harness_port.h"
@@ -24,12 +25,10 @@
 
 /* By the linker script. */
 extern uint32_t __data_start[], __data_end[], __bss_start[], __bss_end[];
-extern uint32_t __stack_end[];
 extern const uint32_t __data_load[];
 
-/* First in its memory, so that an overflow leaves the memory and faults. */
-__attribute__((section(".bss.harness_stack"),
-               aligned(8))) uint32_t harness_stack[HARNESS_STACK_SIZE / sizeof(uint32_t)];
+/* The lowest word of the stack that may be used. */
+#define STACK_BOTTOM (harness_stack + GUARD_BYTES / sizeof(uint32_t))
 
 void Reset_Handler(void);
 
@@ -39,7 +38,7 @@ typedef union {
 } vector;
 
 __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    {.stack = __stack_end},
+    {.stack = harness_stack_end},
     {.handler = Reset_Handler},
     {.handler = harness_fault_handler}, /* NMI */
     {.handler = harness_fault_handler}, /* HardFault */
@@ -71,19 +70,21 @@ static void fill_memory(void) {
 static void paint_stack(void) {
   uintptr_t top;
   __asm__ volatile("mov %0, sp" : "=r"(top));
-  for (volatile uint32_t *word = harness_stack; (uintptr_t)word < top; ++word) {
+  for (volatile uint32_t *word = STACK_BOTTOM; (uintptr_t)word < top; ++word) {
     *word = HARNESS_STACK_PAINT;
   }
 }
 
+uint32_t harness_stack_size(void) {
+  return (uint32_t)((uintptr_t)harness_stack_end - (uintptr_t)harness_stack);
+}
+
 uint32_t harness_stack_used(void) {
-  const volatile uint32_t *word = harness_stack;
-  uint32_t unused = 0u;
-  while (unused < HARNESS_STACK_SIZE && *word == HARNESS_STACK_PAINT) {
-    unused += (uint32_t)sizeof(uint32_t);
+  const volatile uint32_t *word = STACK_BOTTOM;
+  while (word < harness_stack_end && *word == HARNESS_STACK_PAINT) {
     ++word;
   }
-  return HARNESS_STACK_SIZE - unused;
+  return (uint32_t)((uintptr_t)harness_stack_end - (uintptr_t)word);
 }
 
 /* Makes what lies below the stack fault, where the core has no stack limit register: a board may

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Notes the counter at the start of step `index`; the number of steps marks the end. */
+/* Ends the step of the mark before and begins step `index`; steps may come in any order and any
+ * number of times. The last mark, with the number of steps, marks the end. */
 void harness_step(uint32_t index);
 
 #define TVMGEN_STEP(index) harness_step((uint32_t)(index))
