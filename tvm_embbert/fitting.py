@@ -10,7 +10,7 @@ from typing import Any
 from tvm_embbert.compiled import LIBRARY, library_sources
 from tvm_embbert.lowering import Lowered
 from tvm_embbert.measure import Image, build_image, build_library
-from tvm_embbert.memory.budget import Needs, check_flash, check_ram, exceeds
+from tvm_embbert.memory.budget import Needs, Replan, check_flash, check_ram, exceeds
 from tvm_embbert.memory.plan import MemoryPlan
 from tvm_embbert.report.build_report import build_report
 
@@ -32,7 +32,8 @@ class Linked:
     def needs(self) -> Needs:
         """Return what is needed beside the arena."""
         ram, flash = self.report["memory"]["ram"], self.report["memory"]["flash"]
-        return Needs(ram["total"] - ram["arena"], flash["total"])
+        system = ram["total"] - ram["arena"] - ram["weights"]
+        return Needs(system, flash["total"], ram["weights"])
 
     @property
     def fits(self) -> bool:
@@ -46,9 +47,7 @@ class Linked:
         return counter(self.built, self.lowered)
 
 
-def link_fitting(
-    lowered: Lowered, work: Path, count: Count | None, debug: bool = False
-) -> Linked:
+def link_fitting(lowered: Lowered, work: Path, count: Count | None, debug: bool = False) -> Linked:
     """Link a model so that it fits the device.
 
     Parameters
@@ -73,7 +72,7 @@ def link_fitting(
         return linked
     before = linked.count(count)
     for _ in range(ATTEMPTS):
-        limits = lowered.target.arena_limits(linked.needs.other_ram)
+        limits = linked.needs.limits(lowered.target)
         linked = _link(lowered.within(limits), work, debug)
         if linked.fits:
             break
@@ -94,9 +93,9 @@ def _link(lowered: Lowered, work: Path, debug: bool) -> Linked:
     return Linked(lowered, built, build_report(lowered, built, debug))
 
 
-def _planner(lowered: Lowered) -> Callable[[int, int], MemoryPlan]:
-    def replan(length: int, other_ram: int) -> MemoryPlan:
-        return lowered.within(lowered.target.arena_limits(other_ram), length).plan
+def _planner(lowered: Lowered) -> Replan:
+    def replan(length: int, needs: Needs) -> MemoryPlan:
+        return lowered.within(needs.limits(lowered.target), length).plan
 
     return replan
 
@@ -121,7 +120,7 @@ def _what(preferred: Lowered, chosen: Lowered) -> str:
     parts = [f"tiles of {new or 'all'} rows instead of {old or 'all'}"] if old != new else []
     moved = {p: _held(chosen, p) - _held(preferred, p) for p in _slow(chosen)}
     parts += [f"{size:,} bytes moved to {pool}" for pool, size in moved.items() if size > 0]
-    return "; ".join(parts) or "another order of the steps"
+    return "; ".join(parts) or "loops over other steps"
 
 
 def _tiles(lowered: Lowered) -> str:

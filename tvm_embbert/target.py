@@ -206,26 +206,48 @@ class Target:
         """Return whether the weights are copied to RAM at start-up; else they stay in flash."""
         return named_memory(self.memories, self.weights_memory, "weights.memory").access == "rw"
 
-    def pool_budget(self, pool: Pool, system_bytes: int) -> int:
-        """Return the bytes of a pool that stack and static data of `system_bytes` leave free.
+    def fixed_bytes(self, system_bytes: int, weights_bytes: int = 0) -> dict[str, int]:
+        """Return the bytes of RAM that are taken beside the arena, by memory.
 
-        They take of the pool in the system memory alone. ``ram_budget`` is not looked at.
+        Parameters
+        ----------
+        system_bytes : int
+            Stack and static data, which lie in the system memory.
+        weights_bytes : int
+            Weights that are copied to RAM.
         """
-        taken = system_bytes if pool.memory == self.system_memory else 0
+        fixed = {self.system_memory: system_bytes}
+        if weights_bytes:
+            fixed[self.weights_memory] = fixed.get(self.weights_memory, 0) + weights_bytes
+        return fixed
+
+    def has_room(self, system_bytes: int, weights_bytes: int = 0) -> bool:
+        """Return whether stack, static data and copied weights fit in their memories alone."""
+        sizes = {memory.name: memory.size for memory in self.memories}
+        fixed = self.fixed_bytes(system_bytes, weights_bytes)
+        return all(taken <= sizes[name] for name, taken in fixed.items())
+
+    def pool_budget(self, pool: Pool, system_bytes: int, weights_bytes: int = 0) -> int:
+        """Return the bytes of a pool that what else lies in its memory leaves free.
+
+        ``ram_budget`` is not looked at; see :meth:`fixed_bytes`.
+        """
+        taken = self.fixed_bytes(system_bytes, weights_bytes).get(pool.memory, 0)
         return max(0, pool.size - taken)
 
-    def arena_limits(self, system_bytes: int) -> dict[str, int]:
+    def arena_limits(self, system_bytes: int, weights_bytes: int = 0) -> dict[str, int]:
         """Return the bytes that the arena may take of each pool, by the pool's name.
 
-        Together, and with stack and static data of `system_bytes` where those lie in a pool, they
-        are at most ``ram_budget``: what is beyond it is taken from the last pool, the slowest,
-        then from those before it.
+        Together, and with what else lies in the pools' memories (:meth:`fixed_bytes`), they are at
+        most ``ram_budget``: what is beyond it is taken from the last pool, the slowest, then from
+        those before it.
         """
-        shared = any(pool.memory == self.system_memory for pool in self.pools)
-        left = max(0, self.ram_budget - (system_bytes if shared else 0))
+        fixed = self.fixed_bytes(system_bytes, weights_bytes)
+        shared = {pool.memory for pool in self.pools}
+        left = max(0, self.ram_budget - sum(b for name, b in fixed.items() if name in shared))
         limits: dict[str, int] = {}
         for pool in self.pools:
-            limits[pool.name] = min(self.pool_budget(pool, system_bytes), left)
+            limits[pool.name] = min(self.pool_budget(pool, system_bytes, weights_bytes), left)
             left -= limits[pool.name]
         return limits
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm_embbert.errors import BudgetError
 from tvm_embbert.memory.plan import MemoryPlan
@@ -17,16 +17,31 @@ TOKEN_BYTES = 4
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes of the linked image: RAM beside the arena, and flash."""
+    """Bytes of the linked image beside the arena: stack and static data, copied weights, flash."""
 
-    other_ram: int
+    system: int
     flash: int
+    weights: int = 0
+
+    @property
+    def ram(self) -> int:
+        """Return the bytes of RAM."""
+        return self.system + self.weights
+
+    def limits(self, target: Target) -> dict[str, int]:
+        """Return the bytes that are left for the arena, by pool."""
+        return target.arena_limits(self.system, self.weights)
+
+
+Replan = Callable[[int, Needs], MemoryPlan]
+"""From a length in tokens and what is needed beside the arena to the best plan."""
 
 
 def exceeds(plan: MemoryPlan, needs: Needs, target: Target) -> bool:
     """Return whether a plan takes more RAM than the target gives."""
-    limits = target.arena_limits(needs.other_ram)
-    return any(pool.size > limits[pool.name] for pool in plan.pools)
+    limits = needs.limits(target)
+    too_large = any(pool.size > limits[pool.name] for pool in plan.pools)
+    return too_large or not target.has_room(needs.system, needs.weights)
 
 
 def check_flash(program: Program, needs: Needs, target: Target) -> None:
@@ -35,9 +50,7 @@ def check_flash(program: Program, needs: Needs, target: Target) -> None:
         raise _flash_error(program, needs, target)
 
 
-def check_ram(
-    plan: MemoryPlan, needs: Needs, target: Target, replan: Callable[[int, int], MemoryPlan]
-) -> None:
+def check_ram(plan: MemoryPlan, needs: Needs, target: Target, replan: Replan) -> None:
     """Raise :class:`BudgetError` if the image takes more RAM than the target gives.
 
     The message names the largest buffers in use at the peak, the shortfall and what would help.
@@ -51,30 +64,26 @@ def check_ram(
     target : Target
         The device.
     replan : callable
-        From a length in tokens and the bytes of RAM beside the arena to the best plan.
+        Plans for another length.
     """
     if exceeds(plan, needs, target):
         raise _ram_error(plan, needs, target, replan)
 
 
-def largest_length(
-    plan: MemoryPlan, needs: Needs, target: Target, replan: Callable[[int, int], MemoryPlan]
-) -> int | None:
+def largest_length(plan: MemoryPlan, needs: Needs, target: Target, replan: Replan) -> int | None:
     """Return the greatest length whose plan fits, or None if none does; see :func:`check_ram`."""
     low, high = SHORTEST - 1, plan.length
     while low < high:
         middle = (low + high + 1) // 2
-        other = needs.other_ram - TOKEN_BYTES * (plan.length - middle)
-        shorter = Needs(other, needs.flash)
-        fits = not exceeds(replan(middle, other), shorter, target)
+        system = needs.system - TOKEN_BYTES * (plan.length - middle)
+        shorter = replace(needs, system=system)
+        fits = not exceeds(replan(middle, shorter), shorter, target)
         low, high = (middle, high) if fits else (low, middle - 1)
     return low if low >= SHORTEST else None
 
 
-def _ram_error(
-    plan: MemoryPlan, needs: Needs, target: Target, replan: Callable[[int, int], MemoryPlan]
-) -> BudgetError:
-    ram, budget = plan.arena + needs.other_ram, target.ram_budget
+def _ram_error(plan: MemoryPlan, needs: Needs, target: Target, replan: Replan) -> BudgetError:
+    ram, budget = plan.arena + needs.ram, target.ram_budget
     peak = ", ".join(f"{b.name} {b.size:,}" for b in plan.at_peak()[:4])
     fitting = largest_length(plan, needs, target, replan)
     shorter = f"--max-length {fitting} would fit; or " if fitting else ""
@@ -95,7 +104,7 @@ def _shortfall(ram: int, budget: int) -> str:
 
 
 def _pools(target: Target, needs: Needs) -> str:
-    limits = target.arena_limits(needs.other_ram)
+    limits = needs.limits(target)
     if len(limits) == 1:
         return ""
     return "; for the arena " + ", ".join(f"{name} {size:,}" for name, size in limits.items())

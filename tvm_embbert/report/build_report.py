@@ -94,7 +94,7 @@ def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
         "planner": {"name": plan.planner, "optimal": plan.optimal, "bound": plan.proved_bound},
         "pools": _pools(lowered),
         "buffers": _buffers(lowered),
-        "constants": [{"name": n, "size": v.nbytes} for n, v in lowered.program.constants.items()],
+        "constants": _constants(lowered),
     }
 
 
@@ -130,6 +130,12 @@ def _sizes(built: Image | Path, lowered: Lowered) -> tuple[Sizes, Sizes, str]:
     }
     flash = {"weights": found.flash.weights, "code": found.flash.code, "tokenizer": 0}
     return ram, {**flash, "harness": found.flash.harness}, "map file of the linked image"
+
+
+def _constants(lowered: Lowered) -> list[dict[str, Any]]:
+    memory = lowered.target.weights_memory
+    constants = lowered.program.constants.items()
+    return [{"name": n, "size": value.nbytes, "memory": memory} for n, value in constants]
 
 
 def _pools(lowered: Lowered) -> list[dict[str, Any]]:

@@ -27,7 +27,8 @@ def memory_table(report: Report) -> Group:
         label = "RAM" if kind == "ram" else kind
         table.add_row(label, f"{use['total']:,}", f"{use['budget']:,}", share, "", style="bold")
         for name, value in use.items():
-            if name not in ("total", "budget"):
+            unused = kind == "ram" and name == "weights" and not value
+            if name not in ("total", "budget") and not unused:
                 size = "-" if value is None else f"{value:,}"
                 table.add_row(f"  {name}", size, "", "", MEANING[name], style="dim")
     plan = [Text(line) for line in plan_lines(report)]
