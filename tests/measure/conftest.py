@@ -32,8 +32,8 @@ def image_for(model: ModelSources, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("images")
 
     @cache
-    def build(board: str, profile: bool = False) -> Image:
-        return build_image(model, load_target(board), folder, profile, STACK_SIZE)
+    def build(board: str, profile: bool = False, debug: bool = False) -> Image:
+        return build_image(model, load_target(board), folder, profile, STACK_SIZE, debug)
 
     return build
 

@@ -185,7 +185,8 @@ def test_missing_image(image_for):
         EmulatorSession(image, TIMEOUT_S)
 
 
-def test_same_input_gives_the_same_bytes(model, image_for, tmp_path):
+@pytest.mark.parametrize("debug", [False, True])
+def test_same_input_gives_the_same_bytes(model, image_for, tmp_path, debug):
     copies = []
     for source in model.sources:
         copies.append(tmp_path / "other" / source.name)
@@ -193,10 +194,14 @@ def test_same_input_gives_the_same_bytes(model, image_for, tmp_path):
         copies[-1].write_bytes(source.read_bytes())
         header = source.parent / "fake_parts.h"
         (tmp_path / "other" / "fake_parts.h").write_bytes(header.read_bytes())
-    moved = ModelSources("fake", tuple(copies), model.include)
-    size = image_for(BOARD).stack_size
-    image = build_image(moved, load_target(BOARD), tmp_path / "out", stack_size=size)
-    assert image.elf.read_bytes() == image_for(BOARD).elf.read_bytes()
+    include = tmp_path / "headers"
+    include.mkdir()
+    (include / "tvmgen_fake.h").write_bytes((model.include / "tvmgen_fake.h").read_bytes())
+    moved = ModelSources("fake", tuple(copies), include)
+    target, size = load_target(BOARD), image_for(BOARD).stack_size
+    image = build_image(moved, target, tmp_path / "out", stack_size=size, debug=debug)
+    first = image_for(BOARD, debug=debug)
+    assert image.elf.read_bytes() == first.elf.read_bytes()
     assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".elf", ".map"]
 
 

@@ -43,14 +43,26 @@ Linker script and memory map
                 0x20000000                harness_stack = .
 
 .arena          0x20000400      0x100
+ .bss.harness_arena_dtcm
+                0x20000400       0x31 harness/003_harness_arena.o
+ *fill*         0x20000431        0xf
  .bss.harness_arena_sram
-                0x20000400      0x100 harness/002_harness.o
+                0x20000440       0xc0 harness/003_harness_arena.o
 
-.data           0x20000500        0x4 load address 0x00000438
+.data           0x20000500       0x1c load address 0x00000438
  .data.v        0x20000500        0x4 model/001_w.o
+ .data.tvmgen_weights
+                0x20000504        0x8 model/001_w.o
+ .data.tvmgen_weights.table
+                0x2000050c        0x5 model/000_x.o
+ *fill*         0x20000511        0x3
+ .data.tvmgen_weights_count
+                0x20000514        0x4 model/000_x.o
+ .data.tvmgen_weights
+                0x20000518        0x4 harness/002_harness.o
 
-.bss            0x20000504        0x8
- .bss.ids       0x20000504        0x8 harness/002_harness.o
+.bss            0x2000051c        0x8
+ .bss.ids       0x2000051c        0x8 harness/002_harness.o
 
 .ARM.attributes
                 0x00000000       0x2b
@@ -63,9 +75,12 @@ def test_sample(tmp_path):
     path = tmp_path / "x.map"
     path.write_text(MAP)
     use = memory_use(path)
-    assert (use.flash.weights, use.flash.code) == (0x11, 0x12)
-    assert use.flash.total == 0x40 + 0x20 + 0x18 + 4
-    assert (use.ram.arena, use.ram.stack, use.ram.static) == (0x100, 0x400, 12)
+    assert (use.flash.weights, use.flash.code) == (0x11 + 8 + 5, 0x12)
+    assert use.flash.total == 0x40 + 0x20 + 0x18 + 0x1C
+    assert (use.ram.arena, use.ram.stack) == (0x100, 0x400)
+    assert (use.ram.static, use.ram.weights) == (0x1C + 8 - 8 - 5, 8 + 5)
+    assert use.ram.total == 0x100 + 0x400 + 0x1C + 8
+    assert use.ram.pools == {"dtcm": 0x31, "sram": 0xC0}
     found = read_map(path)
     assert found.function_at(0x401) == "tvmgen_x_infer"
     assert found.function_at(0x412) is None

@@ -158,6 +158,15 @@ def test_no_bound(deep, tmp_path, body, before, reason):
     assert build_image(model, load_target(BOARD), tmp_path / "out", stack_size=512).elf.is_file()
 
 
+def test_calls_by_far_addresses_count(deep, tmp_path):
+    far = "__attribute__((long_call, noinline)) static int32_t far_away(int32_t n) "
+    frame = FRAME.replace("20", "60")
+    model = deep("return far_away(n) + far_away(n + 1);", f"{far} {{ {frame} return rows[1]; }}\n")
+    image = build_image(model, load_target(BOARD), tmp_path / "out")
+    assert image.stack_bound.path[-1][0] == "far_away"
+    check_bound(image, [[1]])
+
+
 def test_figures_of_the_compiler_change_no_code(tiled, tmp_path):
     compiler = arm_compiler(load_target(BOARD).core.flags)
     objects = {}

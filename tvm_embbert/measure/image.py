@@ -10,9 +10,10 @@ from pathlib import Path
 from tvm_embbert.errors import TargetError
 from tvm_embbert.measure.callgraph_info import CALLGRAPH_FLAG
 from tvm_embbert.measure.guards import GUARD_BYTES
+from tvm_embbert.measure.linking import ELF_FILE, MAP_FILE, Linker, link_image
 from tvm_embbert.measure.sources import MODEL_GROUP, RUNTIME, ModelSources, write_model_header
-from tvm_embbert.measure.stack_usage import StackBound, fault_stack, read_call_graph, stack_bound
-from tvm_embbert.measure.toolchain import Compiler, arm_compiler, compile_sources, link
+from tvm_embbert.measure.stack_usage import StackBound
+from tvm_embbert.measure.toolchain import Compiler, arm_compiler, compile_sources
 from tvm_embbert.target import Emulator, Target
 
 HARNESS_SOURCES = ("startup.c", "fault.c", "harness.c", "harness_arena.c", "port_semihost.c")
@@ -58,12 +59,9 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Options:
-    """What an image is built with, beside the model and the target."""
-
+class _Options:
     profile: bool
     debug: bool
-    stack_size: int | None
 
 
 def image_stem(model: str, target: str, profile: bool = False, debug: bool = False) -> str:
@@ -106,16 +104,18 @@ def build_image(
     emulator = require_emulator(target)
     out = out.resolve()
     compiler = arm_compiler(target.core.flags)
-    options = Options(profile, debug, stack_size)
+    options = _Options(profile, debug)
     stem = out / image_stem(model.name, target.name, profile, debug)
     elf, map_file = stem.with_name(f"{stem.name}.elf"), stem.with_name(f"{stem.name}.map")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as folder:
         build = Path(folder)
-        objects = compile_objects(compiler, model, options, emulator, build)
-        stack, bound = _link_with_stack(compiler, objects, emulator, options, model.name, build)
-        (build / "image.map").replace(map_file)
-        (build / "image.elf").replace(elf)
+        objects = _compile(compiler, model, options, emulator, build)
+        linker = Linker(compiler, emulator, tuple(objects), build)
+        guard = GUARD_BYTES if debug else 0
+        stack, bound = link_image(linker, model.name, stack_size, guard)
+        (build / MAP_FILE).replace(map_file)
+        (build / ELF_FILE).replace(elf)
     return Image(elf, map_file, target, model.name, stack, profile, debug, bound)
 
 
@@ -131,16 +131,9 @@ def require_emulator(target: Target) -> Emulator:
     return target.core.emulator
 
 
-def compile_objects(
-    compiler: Compiler, model: ModelSources, options: Options, emulator: Emulator, build: Path
+def _compile(
+    compiler: Compiler, model: ModelSources, options: _Options, emulator: Emulator, build: Path
 ) -> list[str]:
-    """Compile the harness and the model in the folder ``build``; return the objects' paths there.
-
-    Raises
-    ------
-    ToolchainError
-        If the compiler refuses a source.
-    """
     write_model_header(model, build)
     include = [f"-I{model.include.resolve()}"]
     shared = [*include, CALLGRAPH_FLAG, *_debug_flags(model, options)]
@@ -152,72 +145,15 @@ def compile_objects(
     return [*compile_sources(compiler, sources, build, "harness", flags), *objects]
 
 
-def _debug_flags(model: ModelSources, options: Options) -> Sequence[str]:
+def _debug_flags(model: ModelSources, options: _Options) -> Sequence[str]:
     # Headers' paths would otherwise get into what is kept for debuggers.
     return ("-g", f"-ffile-prefix-map={model.include.resolve()}=include") if options.debug else ()
 
 
-def _harness_macros(options: Options, emulator: Emulator) -> Sequence[str]:
+def _harness_macros(options: _Options, emulator: Emulator) -> Sequence[str]:
     return (
         f"-DHARNESS_PROFILING={int(options.profile)}",
         f"-DHARNESS_CANARIES={int(options.debug)}",
         f"-DHARNESS_COUNTER_BASE={emulator.counter_base:#x}u",
         f"-D{_COUNTER_MACROS[emulator.counter]}",
     )
-
-
-def _link_with_stack(
-    compiler: Compiler,
-    objects: Sequence[str],
-    emulator: Emulator,
-    options: Options,
-    model: str,
-    build: Path,
-) -> tuple[int, StackBound | None]:
-    """Link twice: to see what the stacks need, then with these sizes; return the main one's."""
-    _link(compiler, objects, emulator, StackSizes(0, 0), build)
-    graph = read_call_graph(build / "image.elf", build / "image.map", build)
-    bound = None if options.stack_size is not None else stack_bound(graph, model)
-    needed = options.stack_size if bound is None else bound.total
-    guard = GUARD_BYTES if options.debug else 0
-    sizes = StackSizes(_words(needed or 0) + guard, _words(fault_stack(graph)))
-    _link(compiler, objects, emulator, sizes, build)
-    return sizes.main, bound
-
-
-def _words(size: int) -> int:
-    # Stacks are aligned to 8 bytes.
-    return -(-size // 8) * 8
-
-
-def _link(
-    compiler: Compiler,
-    objects: Sequence[str],
-    emulator: Emulator,
-    stacks: StackSizes,
-    build: Path,
-) -> None:
-    (build / "link.ld").write_text(linker_script(emulator, stacks), encoding="utf-8")
-    # The C library gives memcpy and the like, the compiler's own one 64-bit division; nano.specs
-    # picks their small versions.
-    flags = ["-nostartfiles", "--specs=nano.specs", "-T", "link.ld", "-o", "image.elf"]
-    link(compiler, objects, build, [*flags, "-Wl,--gc-sections", "-Wl,-Map=image.map"])
-
-
-@dataclass(frozen=True)
-class StackSizes:
-    """Bytes of the stack, and of the one that only a fault's report uses."""
-
-    main: int
-    fault: int
-
-
-def linker_script(emulator: Emulator, stacks: StackSizes) -> str:
-    """Return the linker script for the emulated board's memories."""
-    text = (RUNTIME / "link.ld.in").read_text(encoding="utf-8")
-    regions = {"VECTORS": emulator.vectors, "CODE": emulator.code, "DATA": emulator.data}
-    for name, region in regions.items():
-        text = text.replace(f"@{name}_ORIGIN@", f"{region.origin:#x}")
-        text = text.replace(f"@{name}_LENGTH@", f"{region.length:#x}")
-    text = text.replace("@STACK@", f"{stacks.main:#x}")
-    return text.replace("@FAULT_STACK@", f"{stacks.fault:#x}")

@@ -1,8 +1,9 @@
 """An upper bound of the stack that an image uses, from the compiler's figures and the call graph.
 
 Frames of all that is compiled here are the compiler's own; those of library functions are read off
-their instructions. Calls are taken from the instructions of the linked image, so they are those of
-the code that runs, whatever was inlined, merged or left out.
+their instructions. Calls are those in the instructions of the linked image, which also has what the
+linker and the assembler add, and those that the compiler tells, which also has the ones that go
+through a register.
 """
 
 from __future__ import annotations
@@ -109,7 +110,10 @@ def read_call_graph(elf: Path, map_file: Path, build: Path) -> CallGraph:
     """
     compiled = _Compiled(read_map(map_file), build)
     routines = disassemble(elf)
-    return CallGraph({r.address: _frame(r, compiled.function(r)) for r in routines})
+    named: dict[str, set[int]] = {}
+    for routine in routines:
+        named.setdefault(routine.name, set()).add(routine.address)
+    return CallGraph({r.address: _frame(r, compiled.function(r), named) for r in routines})
 
 
 def stack_bound(graph: CallGraph, model: str) -> StackBound:
@@ -147,11 +151,16 @@ class _Compiled:
         return self._read[path].get(routine.name)
 
 
-def _frame(routine: Routine, compiled: CompiledFunction | None) -> Frame:
+def _frame(
+    routine: Routine, compiled: CompiledFunction | None, named: Mapping[str, set[int]]
+) -> Frame:
     calls = set(routine.calls)
     if compiled is None or not routine.instructions:
         calls |= set() if routine.next is None else {routine.next}
         return Frame(routine.name, routine.frame, tuple(sorted(calls)), _problem(routine))
+    # What the compiler names but the image lacks was left out after all, or is an alias of another
+    # function: then the instructions have it.
+    calls = calls.union(*(named.get(name, ()) for name in compiled.calls))
     # The compiler does not know what assembly inside a function pushes.
     size = compiled.frame or routine.frame
     return Frame(routine.name, size, tuple(sorted(calls)), _problem_of(routine.name, compiled))
