@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 from flow import Compile
 
 import tvm_embbert
-from tvm_embbert.errors import BudgetError
-from tvm_embbert.lowering import with_budget
+from tvm_embbert.errors import BudgetError, UsageError
+from tvm_embbert.lowering import MemoryOptions, with_budget
 from tvm_embbert.models.checkpoint import Model
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target_file import list_targets, load_target
 
-FITTING = ("nrf52840", "stm32h743", "rp2350", "nrf5340", "samd51j20", "alif-e7-he")
+FITTING = (
+    "nrf52840",
+    "stm32h743",
+    "stm32l476",
+    "rp2350",
+    "nrf5340",
+    "samd51j20",
+    "alif-e7-he",
+)
 
 
 def build(model: Model, integer: IntegerModule, out: Path, ram: int | None, flash: int | None):
@@ -24,39 +31,104 @@ def build(model: Model, integer: IntegerModule, out: Path, ram: int | None, flas
     return tvm_embbert.build(lowered, out, measure=False)
 
 
+def flash_of(compiled) -> int:
+    return compiled.report["memory"]["flash"]["total"]
+
+
 @pytest.mark.emulator
-@pytest.mark.parametrize("kind", ["ram", "flash"])
-def test_one_byte_too_little(
-    snips: Model, snips_integer: IntegerModule, compiled_for: Compile, tmp_path: Path, kind: str
+def test_one_byte_of_flash_too_little(
+    snips: Model, snips_integer: IntegerModule, compiled_for: Compile, tmp_path: Path
 ) -> None:
-    total = compiled_for("mps2-an386").report["memory"][kind]["total"]
-    exact, short = {kind: total}, {kind: total - 1}
-    fields = {"ram": None, "flash": None}
-    build(snips, snips_integer, tmp_path / "fits", **(fields | exact))
+    total = flash_of(compiled_for("mps2-an386"))
+    build(snips, snips_integer, tmp_path / "fits", None, total)
     with pytest.raises(BudgetError) as caught:
-        build(snips, snips_integer, tmp_path / "short", **(fields | short))
+        build(snips, snips_integer, tmp_path / "short", None, total - 1)
     assert "1 more than" in str(caught.value)
-    assert "linear_2" in caught.value.where if kind == "ram" else "gather_0" in caught.value.where
+    assert "gather_0" in caught.value.where
     assert caught.value.hint
     assert [p.name for p in tmp_path.iterdir()] == ["fits"], "nothing is left half written"
 
 
 @pytest.mark.emulator
-def test_length_that_the_error_names_fits(
+def test_one_byte_of_ram_too_little_for_the_smallest_tiles(
     snips: Model, snips_integer: IntegerModule, tmp_path: Path
 ) -> None:
-    budget = 64 * 1024
+    smallest = smallest_total(snips, snips_integer, tmp_path / "smallest")
+    build(snips, snips_integer, tmp_path / "fits", smallest, None)
     with pytest.raises(BudgetError) as caught:
-        build(snips, snips_integer, tmp_path / "long", budget, None)
-    length = int(re.search(r"--max-length (\d+)", caught.value.hint)[1])
-    shorter = tvm_embbert.quantize_model(snips, length)
-    compiled = build(snips, shorter, tmp_path / "short", budget, None)
-    assert compiled.report["max_length"] == length
-    assert budget * 0.9 < compiled.report["memory"]["ram"]["total"] <= budget
-    ids = list(range(5, 5 + length))
+        build(snips, snips_integer, tmp_path / "short", smallest - 1, None)
+    assert "1 more than" in str(caught.value)
+    assert "rms_norm" in caught.value.where
+    assert not (tmp_path / "short").exists()
+
+
+def smallest_total(model: Model, integer: IntegerModule, out: Path) -> int:
+    """Return the RAM of tiles of one row."""
+    options = MemoryOptions(tile_rows=1)
+    lowered = tvm_embbert.lower_model(model, integer, "mps2-an386", memory=options)
+    compiled = tvm_embbert.build(lowered, out, measure=False)
+    return int(compiled.report["memory"]["ram"]["total"])
+
+
+@pytest.mark.emulator
+def test_smaller_tiles_are_tried_and_told(
+    snips: Model, snips_integer: IntegerModule, compiled_for: Compile, tmp_path: Path
+) -> None:
+    preferred = compiled_for("mps2-an386").report
+    budget = preferred["memory"]["ram"]["total"] - 2000
+    target = with_budget(load_target("mps2-an386"), budget, None)
+    compiled = tvm_embbert.build(
+        tvm_embbert.lower_model(snips, snips_integer, target), tmp_path / "o"
+    )
+    report = compiled.report
+    (concession,) = report["concessions"]
+    saved = preferred["memory"]["ram"]["arena"] - report["memory"]["ram"]["arena"]
+    assert concession["measured"]
+    assert concession["ram_saved"] == saved >= 2000
+    total = report["instructions"]["per_inference"]
+    assert 0 < concession["instructions_added"] < total / 100
+    assert "instead of" in concession["what"]
+    assert report["memory"]["ram"]["total"] <= budget
+    ids = list(range(5, 261))
     with compiled.session() as session:
-        assert session.infer(ids).logits.tobytes() == shorter.run(ids).tobytes()
-        assert session.infer(ids + [7]).code == -2
+        assert session.infer(ids).logits.tobytes() == snips_integer.run(ids).tobytes()
+
+
+@pytest.mark.emulator
+def test_device_with_64_kb_gets_the_longest_that_fits(snips: Model, tmp_path: Path) -> None:
+    compiled = tvm_embbert.compile_model(
+        snips, "nrf52832", tmp_path / "fit", max_length="fit", measure=False
+    )
+    length = compiled.max_length
+    assert 200 < length < 256
+    reference = compiled.reference
+    with compiled.session() as session:
+        for ids in ([2, 90, 238], list(range(5, 5 + length))):
+            assert session.infer(ids).logits.tobytes() == reference.run(ids).tobytes()
+        assert session.infer([7] * (length + 1)).code == -2
+    with pytest.raises(BudgetError) as caught:
+        tvm_embbert.compile_model(
+            snips, "nrf52832", tmp_path / "more", max_length=length + 1, measure=False
+        )
+    assert caught.value.fitting_length == length
+    assert f"--max-length {length} would fit" in caught.value.hint
+
+
+@pytest.mark.emulator
+def test_arena_split_over_two_memories(compiled_for: Compile) -> None:
+    compiled = compiled_for("stm32f407")
+    pools = compiled.report["memory"]["pools"]
+    assert [p["name"] for p in pools] == ["ccm", "sram"]
+    assert all(0 < p["lower_bound"] <= p["size"] <= p["budget"] for p in pools)
+    assert sum(p["size"] for p in pools) == compiled.report["memory"]["ram"]["arena"]
+    ids = list(range(5, 261))
+    with compiled.session() as session:
+        assert session.infer(ids).logits.tobytes() == compiled.reference.run(ids).tobytes()
+
+
+def test_unknown_word_for_a_length_is_refused(snips: Model, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'most' is no maximum length"):
+        tvm_embbert.compile_model(snips, "host", tmp_path / "o", max_length="most")
 
 
 @pytest.mark.emulator
