@@ -39,7 +39,7 @@ def size_macros(names: Names, plan: MemoryPlan) -> str:
     """Return the macros that tell the size of each pool and of all, and list the pools."""
     each = [f"#define {_size(names, p)} {p.size}" for p in plan.pools]
     total = " + ".join(_size(names, p) for p in plan.pools)
-    total = f"({total})" if len(plan.pools) > 1 else total
+    total = f"\\\n  ({total})" if len(plan.pools) > 1 else total
     return "\n".join([*each, f"#define {names.macro}_WORKSPACE_POOL_SIZE {total}"])
 
 
