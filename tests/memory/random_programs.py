@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from tvm_embbert.memory.plan import MemoryPlan
 from tvm_embbert.program.program import Program, Step
 from tvm_embbert.strategy.operator import Tensor
 
@@ -29,6 +30,11 @@ def program(
         input=SimpleNamespace(name="ids"), result=SimpleNamespace(name="logits")
     )
     return Program(source, steps, buffers, {}, in_place=in_place or {})
+
+
+def offsets_of(plan: MemoryPlan) -> dict[str, int]:
+    """Return the offset of each buffer of a plan of one pool."""
+    return {name: offset for name, (_, offset) in plan.places.items()}
 
 
 def random_program(rng: np.random.Generator) -> Program:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from random_programs import LENGTH, program, random_program
+from random_programs import LENGTH, offsets_of, program, random_program
 
 from tvm_embbert.memory.liveness import live_blocks
 from tvm_embbert.memory.plan import ALIGNMENT, plan_memory
@@ -13,10 +13,6 @@ from tvm_embbert.memory.problem import Placement
 from tvm_embbert.memory.verify import PlanError, verify
 
 CHAIN = [("a", ["ids"], []), ("b", ["a"], ["s"]), ("c", ["a", "b"], []), ("logits", ["c"], [])]
-
-
-def offsets_of(plan):
-    return {name: offset for name, (_, offset) in plan.places.items()}
 
 
 def check(made, offsets, arena):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 
 import pytest
-from random_programs import LENGTH, program
+from random_programs import LENGTH, offsets_of, program
 
 from tvm_embbert import extensions
 from tvm_embbert.errors import InputError, UsageError
@@ -61,7 +61,7 @@ def test_file_of_the_users_own(tmp_path):
     registry.load_planner_file(path)
     assert registry.planner_names() == sorted([*OWN, "stack"])
     plan = plan_memory(program(CHAIN, {"a": 2, "b": 2, "c": 2}), LENGTH, "stack")
-    assert plan.offsets == {"a": 0, "b": 32, "c": 64}
+    assert offsets_of(plan) == {"a": 0, "b": 32, "c": 64}
     assert (plan.planner, plan.arena, plan.proved_bound, plan.optimal) == ("stack", 96, 64, False)
 
 
