@@ -14,6 +14,7 @@ FOLLOWED = {
     "docs/adding-a-device.md": {"", "emulator"},
     "docs/adding-an-operator.md": {"host", "emulator"},
     "docs/c-interface.md": {"host"},
+    "docs/memory.md": {"host", "emulator"},
 }
 """Pages with consoles, and what those need; a test below for each."""
 
@@ -40,21 +41,31 @@ def test_operator_from_outside(tmp_path: Path) -> None:
 
 @pytest.mark.host
 def test_c_program_and_report(tmp_path: Path) -> None:
-    assert follow("docs/c-interface.md", tmp_path, ("host",)) == 3
+    assert follow("docs/c-interface.md", tmp_path, ("host",)) == 6
     # The same compiled model serves for the header and the report: compiling takes longest.
     _check_header(next(tmp_path.glob("out/snips/library/include/*.h")).read_text())
     _check_report(json.loads((tmp_path / "out/snips/report.json").read_text()))
     _check_tokens(tmp_path)
 
 
+@pytest.mark.host
+def test_tiles_and_planners_from_outside(tmp_path: Path) -> None:
+    assert follow("docs/memory.md", tmp_path, ("host",)) == 4
+
+
 @pytest.mark.emulator
 def test_command_line_of_the_readme(tmp_path: Path) -> None:
-    assert follow("README.md", tmp_path, ("emulator",)) == 4
+    assert follow("README.md", tmp_path, ("emulator",)) == 6
 
 
 @pytest.mark.emulator
 def test_devices_from_outside(tmp_path: Path) -> None:
-    assert follow("docs/adding-a-device.md", tmp_path, ("emulator",)) == 6
+    assert follow("docs/adding-a-device.md", tmp_path, ("emulator",)) == 8
+
+
+@pytest.mark.emulator
+def test_budgets_and_debug_builds(tmp_path: Path) -> None:
+    assert follow("docs/memory.md", tmp_path, ("emulator",)) == 6
 
 
 @pytest.mark.emulator
