@@ -206,6 +206,17 @@ class Target:
         """Return whether the weights are copied to RAM at start-up; else they stay in flash."""
         return named_memory(self.memories, self.weights_memory, "weights.memory").access == "rw"
 
+    @property
+    def ram_in_all(self) -> int:
+        """Return the bytes of RAM for all that a model has there.
+
+        That is ``ram_budget``, and the memory that weights are copied to where the arena has no
+        part of it.
+        """
+        apart = self.weights_copied and self.weights_memory not in {p.memory for p in self.pools}
+        weights = named_memory(self.memories, self.weights_memory, "weights.memory")
+        return self.ram_budget + (weights.size if apart else 0)
+
     def fixed_bytes(self, system_bytes: int, weights_bytes: int = 0) -> dict[str, int]:
         """Return the bytes of RAM that are taken beside the arena, by memory.
 

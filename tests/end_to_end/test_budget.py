@@ -126,6 +126,52 @@ def test_arena_split_over_two_memories(compiled_for: Compile) -> None:
         assert session.infer(ids).logits.tobytes() == compiled.reference.run(ids).tobytes()
 
 
+WEIGHTS_IN_RAM = """
+name = "two-rams"
+description = "A device with a RAM of its own for the weights"
+core = "cortex-m4"
+
+[memory.flash]
+size = "1 MiB"
+access = "rx"
+latency = 6
+
+[memory.sram]
+size = "128 KiB"
+access = "rw"
+
+[memory.wram]
+size = "{size}"
+access = "rw"
+
+[arena]
+system = "sram"
+
+[weights]
+memory = "wram"
+"""
+
+
+@pytest.mark.emulator
+def test_weights_copied_to_a_ram_of_their_own(
+    snips: Model, snips_integer: IntegerModule, tmp_path: Path
+) -> None:
+    file = tmp_path / "two-rams.toml"
+    file.write_text(WEIGHTS_IN_RAM.format(size="384 KiB"))
+    lowered = tvm_embbert.lower_model(snips, snips_integer, str(file))
+    compiled = tvm_embbert.build(lowered, tmp_path / "out", measure=False)
+    memory = compiled.report["memory"]
+    assert memory["ram"]["weights"] == memory["flash"]["weights"] == lowered.program.weight_bytes
+    assert memory["ram"]["total"] <= memory["ram"]["budget"] == (128 + 384) * 1024
+    ids = list(range(5, 261))
+    with compiled.session() as session:
+        assert session.infer(ids).logits.tobytes() == snips_integer.run(ids).tobytes()
+    file.write_text(WEIGHTS_IN_RAM.format(size="256 KiB"))
+    lowered = tvm_embbert.lower_model(snips, snips_integer, str(file))
+    with pytest.raises(BudgetError):
+        tvm_embbert.build(lowered, tmp_path / "short", measure=False)
+
+
 def test_unknown_word_for_a_length_is_refused(snips: Model, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'most' is no maximum length"):
         tvm_embbert.compile_model(snips, "host", tmp_path / "o", max_length="most")

@@ -76,8 +76,8 @@ def fuse(
     return best or Fused(program, planner(program, spaces), 0)
 
 
-def _size(fused: Fused) -> tuple[int, int]:
-    return fused.plan.excess, fused.plan.arena
+def _size(fused: Fused) -> tuple[bool, int]:
+    return fused.plan.excess > 0, fused.plan.arena
 
 
 def _target(least: int, spaces: Sequence[Space], tile_rows: int | None) -> int:

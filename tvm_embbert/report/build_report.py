@@ -81,7 +81,7 @@ def _memory(lowered: Lowered, built: Image | Path) -> dict[str, Any]:
     ram, flash, source = _sizes(built, lowered)
     target, plan = lowered.target, lowered.plan
     return {
-        "ram": {**ram, "total": sum(v or 0 for v in ram.values()), "budget": target.ram_budget},
+        "ram": {**ram, "total": sum(v or 0 for v in ram.values()), "budget": target.ram_in_all},
         "flash": {
             **flash,
             "total": sum(v or 0 for v in flash.values()),

@@ -14,7 +14,7 @@ from typing import Any
 Report = Mapping[str, Any]
 Buffer = Mapping[str, Any]
 MEANING = {
-    "arena": "activations and scratch, one static buffer",
+    "arena": "activations and scratch",
     "stack": "the most that can be in use at once",
     "static": "everything else that is written",
     "weights": "constants of the model",
