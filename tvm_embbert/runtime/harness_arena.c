@@ -4,8 +4,8 @@
 
 /* Named .bss so that the image carries no bytes for it; the linker script moves it to .arena. */
 #define ARENA_DEFINITION(pool, size)                                                               \
-  __attribute__((section(".bss.harness_arena_" #pool), aligned(MODEL_POOL_ALIGNMENT)))             \
-  uint8_t arena_##pool[GUARD_FRONT + (size) + GUARD_BYTES];
+  __attribute__((section(".bss.harness_arena_" #pool), aligned(MODEL_POOL_ALIGNMENT))) uint8_t     \
+      arena_##pool[GUARD_FRONT + (size) + GUARD_BYTES];
 MODEL_POOLS(ARENA_DEFINITION)
 
 #if HARNESS_CANARIES
