@@ -240,6 +240,29 @@ def integer(expr: Any) -> int | None:
     return int(expr) if isinstance(expr, int | tvm.tirx.IntImm) else None
 
 
+def stored_buffers(prim_func: Any) -> set[Any]:
+    """Return the buffers that a PrimFunc writes by stores of its own."""
+    stored: set[Any] = set()
+
+    def visit(node: Any) -> None:
+        if isinstance(node, tvm.tirx.BufferStore):
+            stored.add(node.buffer)
+        for name in ("body", "then_case", "else_case", "block"):
+            part = getattr(node, name, None)
+            if part is not None:
+                visit(part)
+        for part in getattr(node, "seq", ()):
+            visit(part)
+
+    visit(prim_func.body)
+    return stored
+
+
+def is_address(expr: Any) -> bool:
+    """Return whether a TIR expression is the address of an element."""
+    return type(expr).__name__ == "Call" and expr.op.name.endswith("address_of")
+
+
 class Bounds:
     """Upper bounds of index expressions, given the sizes of symbolic dimensions by name."""
 

@@ -103,14 +103,23 @@ class ExpressionPrinter:
         name = node.op.name.rpartition(".")[2]
         if name == "if_then_else":
             return self._ternary(*node.args)
+        if name == "address_of":
+            return self._address(node.args[0])
         if name in ("call_extern", "call_pure_extern"):
             function, *args = node.args
             return f"{function.value}({', '.join(map(self.text, args))})", _POSTFIX
         raise UnsupportedOperatorError(
             f"TIR's {node.op.name} cannot be printed as C.",
             where=str(node),
-            supported="if_then_else and call_extern",
+            supported="if_then_else, address_of and call_extern",
         )
+
+    def _address(self, load: Node) -> tuple[str, int]:
+        """Return a pointer to an element; of a tile of locals, to its first."""
+        index, name = self.text(next(iter(load.indices)), 12), self._names(load.source)
+        if is_scalar(load.source):
+            return f"&{name}", _UNARY
+        return (name, _POSTFIX) if index == "0" else (f"{name} + {index}", 11)
 
     def _ternary(self, condition: Node, yes: Node, no: Node) -> tuple[str, int]:
         parts = (self.text(condition, _TERNARY + 1), self.text(yes), self.text(no, _TERNARY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from tvm_embbert.codegen.c_expression import (
     is_scalar,
 )
 from tvm_embbert.errors import UnsupportedOperatorError
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 
 _INDENT = "  "
 _WIDTH = 100
@@ -51,7 +53,9 @@ class CFunction:
         return f"{self.prototype(name)} {{\n{self.body}}}\n"
 
 
-def print_c(prim_func: Any, restrict: bool = True) -> CFunction:
+def print_c(
+    prim_func: Any, restrict: bool = True, intrinsics: Mapping[str, Intrinsic] | None = None
+) -> CFunction:
     """Print a PrimFunc that :func:`~tvm_embbert.program.lower_tir.lower_tir` made.
 
     Parameters
@@ -60,13 +64,16 @@ def print_c(prim_func: Any, restrict: bool = True) -> CFunction:
         Loops over flat buffers.
     restrict : bool
         Whether the parameters may be declared not to overlap.
+    intrinsics : mapping, optional
+        By name, those that the function calls.
     """
-    return _Printer(prim_func, restrict).function()
+    return _Printer(prim_func, restrict, intrinsics or {}).function()
 
 
 class _Printer:
-    def __init__(self, prim_func: Any, restrict: bool) -> None:
+    def __init__(self, prim_func: Any, restrict: bool, intrinsics: Mapping[str, Intrinsic]) -> None:
         self._prim_func = prim_func
+        self._intrinsics = intrinsics
         self._restrict = restrict
         self._names: dict[Any, str] = {}
         self._taken: set[str] = set()
@@ -164,7 +171,17 @@ class _Printer:
         return [*lines, "}"]
 
     def _print_Evaluate(self, node: Node) -> list[str]:
-        return [f"{self._expressions.text(node.value)};"]
+        call = node.value
+        if type(call).__name__ == "Call" and "extern" in call.op.name:
+            self._note_writes(call)
+        return [f"{self._expressions.text(call)};"]
+
+    def _note_writes(self, call: Node) -> None:
+        """Remember the buffers that an intrinsic writes through its pointers."""
+        function, *arguments = call.args
+        intrinsic = self._intrinsics.get(str(function.value))
+        for position in intrinsic.writes if intrinsic else ():
+            self._stored.add(self._name_of(arguments[position].args[0].source))
 
     def _block(self, node: Node) -> list[str]:
         return [_INDENT + line for line in self._statement(node)]

@@ -61,7 +61,7 @@ def generate(
         f"include/{prefix}.h": print_header(names, program, plan, interface),
         f"src/{prefix}.c": print_entry(names, program, plan, functions),
         f"src/{prefix}_internal.h": print_internal_header(names, program, functions),
-        f"src/{prefix}_kernels.c": print_kernels(names, functions),
+        f"src/{prefix}_kernels.c": print_kernels(names, functions, program.intrinsics),
         f"src/{prefix}_weights.c": print_weights(names, program, weights_in_ram),
         f"src/{ARITHMETIC}": (_RUNTIME / ARITHMETIC).read_text(encoding="utf-8"),
     }
@@ -71,6 +71,6 @@ def generate(
 def c_functions(program: Program) -> dict[str, CFunction]:
     """Print each kernel of a program as C, by its name."""
     return {
-        name: print_c(lower_tir(kernel), restrict=name not in program.overlapping)
+        name: print_c(lower_tir(kernel), name not in program.overlapping, program.intrinsics)
         for name, kernel in program.kernels.items()
     }

@@ -10,6 +10,7 @@ from tvm_embbert.codegen.c_expression import C_TYPES
 from tvm_embbert.codegen.c_printer import CFunction
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.program.program import Array, Program
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 
 _WIDTH = 100
 _SECTION = """\
@@ -35,10 +36,16 @@ def print_internal_header(
     )
 
 
-def print_kernels(names: Names, functions: Mapping[str, CFunction]) -> str:
-    """Return the text of ``tvmgen_<model>_kernels.c``."""
+def print_kernels(
+    names: Names, functions: Mapping[str, CFunction], intrinsics: Mapping[str, Intrinsic]
+) -> str:
+    """Return the text of ``tvmgen_<model>_kernels.c``: intrinsics first, then what calls them."""
     printed = "\n".join(f.definition(names.symbol(n)) for n, f in functions.items())
-    return f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n\n{printed}'
+    headers = dict.fromkeys(h for i in intrinsics.values() for h in i.headers)
+    included = "".join(f"#include <{header}>\n" for header in headers)
+    bodies = "".join(f"{i.c.strip()}\n\n" for i in intrinsics.values())
+    own = f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n'
+    return f"{included}{own}\n{bodies}{printed}"
 
 
 def print_weights(names: Names, program: Program, in_ram: bool = False) -> str:

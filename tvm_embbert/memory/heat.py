@@ -10,6 +10,7 @@ from tvm_embbert import compat
 from tvm_embbert.program.access import BEFORE
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.program.program import Program, Step
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 
 Node = Any
 _PARTS = ("a", "b", "value", "condition", "true_value", "false_value", "then_case", "else_case")
@@ -33,7 +34,7 @@ def accesses(program: Program, length: int) -> dict[str, int]:
     lowered = {name: lower_tir(kernel) for name, kernel in program.kernels.items()}
     counted: Counter[str] = Counter()
     for step in program.steps:
-        touched = _Counter(lowered[step.kernel], _sizes(step, length)).touched
+        touched = _Counter(lowered[step.kernel], _sizes(step, length), program.intrinsics).touched
         for argument, count in zip(step.arguments, touched, strict=True):
             if argument.kind == "buffer":
                 counted[str(argument.value)] += count
@@ -49,8 +50,10 @@ def _sizes(step: Step, length: int) -> Mapping[str, int]:
 class _Counter:
     """Walks a lowered kernel; `touched` has the accesses of each of its parameters."""
 
-    def __init__(self, kernel: Node, sizes: Mapping[str, int]) -> None:
-        self._bounds = compat.Bounds(sizes)
+    def __init__(
+        self, kernel: Node, sizes: Mapping[str, int], intrinsics: Mapping[str, Intrinsic]
+    ) -> None:
+        self._bounds, self._intrinsics = compat.Bounds(sizes), intrinsics
         self._views: dict[Node, Node] = {p: p for p in kernel.params}
         self._counts: Counter[Node] = Counter()
         self._visit(kernel.body, 1)
@@ -64,11 +67,30 @@ class _Counter:
             times *= max(0, self._bounds.enter(node.loop_var, node.min, node.extent))
             self._visit(node.body, times)
             return
+        if kind == "Call" and self._is_intrinsic(node):
+            self._count_intrinsic(node, times)
+            return
         touched = {"TensorLoad": "source", "BufferStore": "buffer"}.get(kind)
         if touched:
             self._counts[self._views.get(getattr(node, touched))] += times
         for part in _parts(node):
             self._visit(part, times)
+
+    def _is_intrinsic(self, call: Node) -> bool:
+        return "extern" in call.op.name and str(call.args[0].value) in self._intrinsics
+
+    def _count_intrinsic(self, call: Node, times: int) -> None:
+        """Count what an intrinsic's meaning touches through each of its pointers."""
+        function, *arguments = call.args
+        intrinsic = self._intrinsics[str(function.value)]
+        meaning = lower_tir(intrinsic.meaning)
+        sizes = zip(intrinsic.dims, arguments[len(meaning.params) :], strict=True)
+        greatest = {name: self._bounds.greatest(size) for name, size in sizes}
+        touched = _Counter(meaning, greatest, self._intrinsics).touched
+        for argument, count in zip(arguments, touched, strict=False):
+            if compat.is_address(argument):
+                buffer = self._views.get(argument.args[0].source)
+                self._counts[buffer] += times * count
 
 
 def _parts(node: Node) -> Iterator[Node]:

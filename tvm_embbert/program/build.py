@@ -69,6 +69,7 @@ class _Builder:
         """Append the step of a call."""
         kernel = choice.implementation.kernel(call)
         name = self._add_kernel(call.operator, kernel)
+        self._program.intrinsics.update({i.name: i for i in kernel.intrinsics})
         self._add_buffer(call.output)
         scratch = tuple(f"{call.name}_{s.name}" for s in kernel.scratch)
         for owned, s in zip(scratch, kernel.scratch, strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.operator import ITEM_SIZES, Dim, Tensor
 from tvm_embbert.strategy.registry import Choice
 
@@ -129,6 +130,8 @@ class Program:
     local : dict
         Buffers that hold the rows of one tile of a loop, and how many rows of the tiles before
         they keep in front of these.
+    intrinsics : dict
+        What the kernels call, by name.
     """
 
     source: IntegerModule
@@ -140,6 +143,7 @@ class Program:
     in_place: dict[str, str] = field(default_factory=dict)
     loops: tuple[Loop, ...] = ()
     local: Mapping[str, int] = field(default_factory=dict)
+    intrinsics: dict[str, Intrinsic] = field(default_factory=dict)
 
     @property
     def input(self) -> str:

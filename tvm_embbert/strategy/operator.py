@@ -22,6 +22,7 @@ from tvm_embbert.errors import InputError
 
 if TYPE_CHECKING:
     from tvm_embbert.quantize.quantizer import Quantizer
+    from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
     from tvm_embbert.transform.rewriter import Emitter
 
 Array = NDArray[Any]
@@ -199,6 +200,8 @@ class Kernel:
         Name of the input whose memory the output may take, or the empty string.
     window : int
         Rows in front of the first that is computed which the kernel reads, at most.
+    intrinsics : tuple of Intrinsic
+        What the TIR calls beside the functions of ``tvm_embbert_arithmetic.h``.
     """
 
     prim_func: Any
@@ -208,6 +211,7 @@ class Kernel:
     dims: Mapping[str, Dim] = field(default_factory=dict)
     in_place: str = ""
     window: int = 0
+    intrinsics: tuple[Intrinsic, ...] = ()
 
 
 class Implementation(ABC):
