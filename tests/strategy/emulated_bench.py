@@ -1,0 +1,220 @@
+"""Kernels run on an emulated board: a program that holds cases and expected results, and compares.
+
+The program poses as a model: its ids are the first case and how many, its logits the number of
+wrong results and the first wrong case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kernel_bench import Case
+
+from tvm_embbert.codegen.c_printer import CFunction, print_c
+from tvm_embbert.measure import ModelSources, build_image, open_session
+from tvm_embbert.measure.sources import RUNTIME
+from tvm_embbert.program.lower_tir import lower_tir
+from tvm_embbert.strategy import registry
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
+from tvm_embbert.strategy.operator import Implementation, Kernel, Tensor
+from tvm_embbert.target import Target
+
+ALIGNMENT = 16
+MARGIN = 32
+FILL = 0x5A
+RAM = 512 * 1024
+BATCH = 64
+
+
+@dataclass
+class _Blob:
+    """Bytes of all arrays, each content once."""
+
+    data: bytearray = field(default_factory=bytearray)
+    places: dict[bytes, int] = field(default_factory=dict)
+
+    def add(self, array: np.ndarray) -> int:
+        content = np.ascontiguousarray(array).tobytes()
+        if content not in self.places:
+            self.data += bytes(-len(self.data) % ALIGNMENT)
+            self.places[content] = len(self.data)
+            # Kernels may be trusted to read what they are given, and not a byte more.
+            self.data += content
+        return self.places[content]
+
+
+class EmulatedBench:
+    """Collects cases, builds an image and runs them."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._functions: dict[CFunction, str] = {}
+        self._intrinsics: dict[str, Intrinsic] = {}
+        self._blob = _Blob()
+        self._cases: list[str] = []
+        self.labels: list[str] = []
+
+    def add(self, implementation: Implementation, case: Case) -> None:
+        """Add a case, to be computed by an implementation that takes it."""
+        kernel = implementation.kernel(case.call)
+        self._intrinsics.update({i.name: i for i in kernel.intrinsics})
+        printed = print_c(lower_tir(kernel.prim_func), not kernel.in_place, self._intrinsics)
+        name = self._functions.setdefault(printed, f"kernel_{len(self._functions)}")
+        self._cases.append(self._case(name, printed, kernel, case))
+        self.labels.append(f"{implementation.name}: {case.label}")
+
+    def add_intrinsic(
+        self, intrinsic: Intrinsic, arrays: Sequence[Any], dims: dict[str, int]
+    ) -> None:
+        """Add a call of an intrinsic, to be compared with its meaning in all that it writes."""
+        raise NotImplementedError
+
+    def failures(self, folder: Path) -> list[str]:
+        """Build and run; returns the labels of the wrong cases, the first of each batch."""
+        image = build_image(self._sources(folder), self._target, folder / "image", stack_size=8192)
+        wrong = []
+        with open_session(image) as session:
+            for first in range(0, len(self._cases), BATCH):
+                answer = session.infer([first, min(BATCH, len(self._cases) - first)])
+                assert answer.code == 0
+                if answer.logits[0]:
+                    wrong.append(f"{answer.logits[0]} of a batch: {self.labels[answer.logits[1]]}")
+        return wrong
+
+    def _case(self, name: str, printed: CFunction, kernel: Kernel, case: Case) -> str:
+        values: list[str] = []
+        for value, declared in zip(case.args, case.call.args, strict=True):
+            if isinstance(declared, Tensor):
+                values.append(self._constant(value))
+        values += [self._constant(c) for c in kernel.constants]
+        values += [f"{{.number = INT64_C({s})}}" for s in kernel.scalars]
+        expected = case.expected()
+        offset = MARGIN
+        for shape, dtype in [(expected.shape, expected.dtype), *_scratch(kernel, case)]:
+            values.append(f"{{.pointer = ram + {offset}}}")
+            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            offset += -(-size // ALIGNMENT) * ALIGNMENT + MARGIN
+        assert offset < RAM, case.label
+        dims = {"rows": case.rows, "before": 0, **_resolved(kernel, case)}
+        values += [f"{{.number = {dims[d]}}}" for d in printed.dims]
+        number, place = len(self._cases), self._blob.add(expected)
+        joined = ", ".join(values)
+        return (
+            f"static const union value values_{number}[] = {{{joined}}};\n"
+            f"/* {case.label} */\n#define CASE_{number} "
+            f"{{call_{name}, values_{number}, blob + {place}, {expected.nbytes}}}\n"
+        )
+
+    def _constant(self, array: Any) -> str:
+        return f"{{.pointer = (void *)(blob + {self._blob.add(np.asarray(array))})}}"
+
+    def _sources(self, folder: Path) -> ModelSources:
+        (folder / "include").mkdir()
+        (folder / "include" / "tvmgen_bench.h").write_text(_HEADER)
+        blob = folder / "cases.bin"
+        blob.write_bytes(bytes(self._blob.data))
+        arithmetic = RUNTIME / "include" / "tvm_embbert_arithmetic.h"
+        headers = dict.fromkeys(h for i in self._intrinsics.values() for h in i.headers)
+        parts = [f"#include <{h}>\n" for h in headers]
+        parts += [f'#include "{arithmetic}"\n', _PROLOGUE.format(blob=blob, ram=RAM, fill=FILL)]
+        parts += [f"{i.c}\n" for i in self._intrinsics.values()]
+        for printed, name in self._functions.items():
+            parts += ["static ", printed.definition(name), _trampoline(name, printed)]
+        parts += self._cases
+        listed = ",\n".join(f"CASE_{i}" for i in range(len(self._cases)))
+        parts.append(f"static const struct test_case cases[] = {{{listed}}};\n")
+        parts.append(_EPILOGUE.format(margin=MARGIN, fill=FILL))
+        source = folder / "bench.c"
+        source.write_text("".join(parts))
+        return ModelSources("bench", (source,), folder / "include")
+
+
+def _scratch(kernel: Kernel, case: Case) -> list[tuple[tuple[int, ...], str]]:
+    sizes = {**case.sizes}
+    return [
+        (tuple(sizes[d] if isinstance(d, str) else d for d in s.shape), s.dtype)
+        for s in kernel.scratch
+    ]
+
+
+def _resolved(kernel: Kernel, case: Case) -> dict[str, int]:
+    return {n: case.sizes[d] if isinstance(d, str) else d for n, d in kernel.dims.items()}
+
+
+def _trampoline(name: str, printed: CFunction) -> str:
+    arguments = []
+    for index, parameter in enumerate(printed.parameters):
+        kind = parameter.rpartition(" ")[0].replace("restrict", "").strip()
+        member = "pointer" if "*" in parameter else "number"
+        cast = f"({kind} *)" if "*" in parameter and not kind.endswith("*") else f"({kind})"
+        arguments.append(f"{cast}v[{index}].{member}")
+    return f"static void call_{name}(const union value *v) {{ {name}({', '.join(arguments)}); }}\n"
+
+
+_HEADER = """\
+#ifndef TVMGEN_BENCH_H
+#define TVMGEN_BENCH_H
+#include <stddef.h>
+#include <stdint.h>
+#define TVMGEN_BENCH_MAX_LENGTH 2
+#define TVMGEN_BENCH_NUM_OUTPUTS 2
+#define TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE 16
+#define TVMGEN_BENCH_WORKSPACE_POOL_SIZE TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE
+#define TVMGEN_BENCH_WORKSPACE_POOL_ALIGNMENT 16
+#define TVMGEN_BENCH_WORKSPACE_POOLS(POOL) POOL(sram, TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE)
+int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
+    size_t sram_size);
+#endif
+"""
+
+_PROLOGUE = """\
+#include "tvmgen_bench.h"
+#include <string.h>
+
+__asm__(".section .rodata.blob, \\"a\\"\\n.balign 16\\n.global blob\\nblob:\\n"
+        ".incbin \\"{blob}\\"\\n.text\\n");
+extern const uint8_t blob[];
+static uint8_t ram[{ram}] __attribute__((aligned(16)));
+union value {{
+  void *pointer;
+  int64_t number;
+}};
+struct test_case {{
+  void (*call)(const union value *);
+  const union value *values;
+  const uint8_t *expected;
+  uint32_t size;
+}};
+"""
+
+_EPILOGUE = """\
+
+static int is_wrong(const struct test_case *c) {{
+  memset(ram, {fill}, sizeof(ram));
+  c->call(c->values);
+  if (memcmp(ram + {margin}, c->expected, c->size) != 0) {{
+    return 1;
+  }}
+  for (uint32_t i = 0; i < {margin}; ++i) {{
+    if (ram[i] != {fill} || ram[{margin} + ((c->size + 15u) & ~15u) + i] != {fill}) {{
+      return 1;
+    }}
+  }}
+  return 0;
+}}
+
+int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
+    size_t sram_size) {{
+  (void)length, (void)sram, (void)sram_size;
+  for (int32_t i = ids[0]; i < ids[0] + ids[1]; ++i) {{
+    if (is_wrong(&cases[i]) && logits[0]++ == 0) {{
+      logits[1] = (int16_t)i;
+    }}
+  }}
+  return 0;
+}}
+"""
