@@ -18,7 +18,6 @@ from tvm_embbert.codegen.c_printer import CFunction, print_c
 from tvm_embbert.measure import ModelSources, build_image, open_session
 from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.program.lower_tir import lower_tir
-from tvm_embbert.strategy import registry
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.operator import Implementation, Kernel, Tensor
 from tvm_embbert.target import Target
