@@ -15,7 +15,7 @@ export TEXT
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test lint format clean
+.PHONY: help setup system demo test bench lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo: setup ## Compile the model, run it in the emulator and show it all (TEXT="
 
 test: lint ## Lint, then all tests: the quick ones first, then those in the emulator
 	@$(BIN)/pytest -m "$(MARKS)"
+
+bench: setup ## Count instructions on every emulated core, compare with those committed, draw plots
+	@$(BIN)/python bench/run.py
 
 lint: setup ## Check style, formatting and types of Python and C
 	@$(BIN)/ruff check .
