@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 from tvm_embbert.errors import TargetError
 from tvm_embbert.target_checks import (
     require_at_least,
-    require_at_most,
     require_name,
     require_one_of,
     require_text,
 )
+from tvm_embbert.target_emulator import Emulator, Region
 from tvm_embbert.target_memory import (
     Memory,
     Pool,
@@ -31,85 +30,11 @@ from tvm_embbert.target_memory import (
 
 __all__ = ["Core", "Emulator", "Memory", "Pool", "Region", "Target"]
 
-INSTRUCTION_SETS = ("portable", "armv7e-m-dsp", "armv8.1-m-mve")
+INSTRUCTION_SETS = ("portable", "armv7e-m-dsp", "armv8.1-m-mve", "rv32-zve32x")
 """Instruction sets that kernels are written for; every core has the first."""
 
-TOOLCHAINS = ("host", "arm-none-eabi")
-"""Compilers: this machine's own, or GCC for bare Arm."""
-
-COUNTERS = ("cmsdk-timer", "system-counter")
-"""Timers of the emulated boards that an image can read."""
-
-ADDRESS_SPACE = 2**32
-"""Bytes that a 32-bit core can address."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """A range of addresses, ``origin`` to ``origin + length - 1``, in bytes."""
-
-    origin: int
-    length: int
-
-    def __post_init__(self) -> None:
-        """Raise :class:`TargetError` if the range is empty or leaves 32 bits."""
-        require_at_least("origin", self.origin, 0)
-        require_at_least("length", self.length, 1)
-        if self.end > ADDRESS_SPACE:
-            raise TargetError(
-                f"The region at {self.origin:#x} ends at {self.end:#x}, beyond 32 bits.",
-                where="length",
-                supported=f"origin + length up to {ADDRESS_SPACE:#x}",
-                hint="Check the origin and the length against the board's memory map.",
-            )
-
-    @property
-    def end(self) -> int:
-        """First address behind the region."""
-        return self.origin + self.length
-
-
-@dataclass(frozen=True)
-class Emulator:
-    """How QEMU runs a core: board, instruction clock, timer and where the image lies.
-
-    ``icount_shift`` n makes one instruction take 2**n ns of virtual time; the counter at address
-    ``counter_base`` ticks ``counter_hz`` times in a virtual second.
-    """
-
-    program: str
-    machine: str
-    icount_shift: int
-    counter: str
-    counter_base: int
-    counter_hz: int
-    vectors: Region
-    code: Region
-    data: Region
-
-    def __post_init__(self) -> None:
-        """Raise :class:`TargetError` for a value that QEMU or the runtime could not use."""
-        require_text("program", self.program)
-        require_text("machine", self.machine)
-        # QEMU takes 0 to 10 only.
-        require_at_least("icount_shift", self.icount_shift, 0)
-        require_at_most("icount_shift", self.icount_shift, 10)
-        require_one_of("counter", self.counter, COUNTERS)
-        require_at_least("counter_base", self.counter_base, 0)
-        require_at_most("counter_base", self.counter_base, ADDRESS_SPACE - 1)
-        require_at_least("counter_hz", self.counter_hz, 1)
-        self._require_disjoint()
-
-    def _require_disjoint(self) -> None:
-        regions = {"vectors": self.vectors, "code": self.code, "data": self.data}
-        for (one, first), (other, second) in combinations(regions.items(), 2):
-            if first.origin < second.end and second.origin < first.end:
-                raise TargetError(
-                    f"The regions {one!r} and {other!r} overlap.",
-                    where=other,
-                    supported="three regions apart from each other",
-                    hint=f"Move or shorten {one} or {other}.",
-                )
+TOOLCHAINS = ("host", "arm-none-eabi", "riscv64-unknown-elf")
+"""Compilers: this machine's own, or GCC for bare Arm or RISC-V."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +62,7 @@ class Core:
                 "A core with the host's toolchain runs natively, not in an emulator.",
                 where="emulator",
                 supported='no [emulator] table with toolchain = "host"',
-                hint='Remove the table, or set toolchain = "arm-none-eabi".',
+                hint="Remove the table, or choose another toolchain.",
             )
 
     def _require_portable_last(self) -> None:

@@ -17,6 +17,7 @@ from tvm_embbert.errors import TargetError
 from tvm_embbert.resources import targets_folder
 from tvm_embbert.target import Core, Emulator, Memory, Region, Target
 from tvm_embbert.target_checks import nearest, require_text
+from tvm_embbert.target_emulator import INSTRUCTION_HZ
 from tvm_embbert.target_memory import arena_pools, largest_memory
 from tvm_embbert.toml_table import Table, open_table
 
@@ -207,10 +208,33 @@ def _read_emulator(core: Table) -> Emulator:
     table = core.table("emulator", tuple(Emulator.__dataclass_fields__))
     vectors, code, data = (_read_region(table, key) for key in ("vectors", "code", "data"))
     program, machine, counter = (table.text(key) for key in ("program", "machine", "counter"))
-    numbers = ("icount_shift", "counter_base", "counter_hz")
-    shift, base, hz = (table.integer(key) for key in numbers)
+    base, hz = _read_counter(table, counter)
+    shift, cpu = table.integer("icount_shift"), _read_cpu(table)
     with table.locate():
-        return Emulator(program, machine, shift, counter, base, hz, vectors, code, data)
+        return Emulator(program, machine, shift, counter, base, hz, vectors, code, data, cpu)
+
+
+def _read_counter(emulator: Table, counter: str) -> tuple[int, int]:
+    """Return a counter's address and frequency; that of a core has neither in the file."""
+    keys = ("counter_base", "counter_hz")
+    if counter != "minstret":
+        base, hz = (emulator.integer(key) for key in keys)
+        return base, hz
+    for key in keys:
+        if key in emulator.values:
+            what = f"The counter 'minstret' has no {key}: it counts instructions in the core."
+            raise emulator.error(key, what, "this key for timers of a board", f"Remove {key}.")
+    return 0, INSTRUCTION_HZ
+
+
+def _read_cpu(emulator: Table) -> str:
+    """Return QEMU's name of the core, or "" where the board has one core only."""
+    if "cpu" not in emulator.values:
+        return ""
+    cpu = emulator.text("cpu")
+    with emulator.locate():  # an empty one would pass for one that is not given
+        require_text("cpu", cpu)
+    return cpu
 
 
 def _read_region(emulator: Table, key: str) -> Region:
