@@ -1,11 +1,11 @@
-"""Stack and jumps of single instructions, and of functions in objdump's text."""
+"""Stack and jumps of single Thumb instructions, and of functions in objdump's text."""
 
 from __future__ import annotations
 
 import pytest
 
 from tvm_embbert.measure.disassembly import parse_disassembly
-from tvm_embbert.measure.thumb import Instruction
+from tvm_embbert.measure.thumb import ThumbInstruction
 
 TEXT = """
 Disassembly of section .text:
@@ -120,7 +120,7 @@ def test_targets(text, target):
 
 
 def test_routines():
-    first, second, third, fourth = parse_disassembly(TEXT)
+    first, second, third, fourth = parse_disassembly(TEXT, ThumbInstruction.parse)
     assert (first.name, first.frame, first.calls) == ("first", 8 + 16 + 4, {third.address})
     assert (second.frame, second.calls, second.next) == (8, {third.address}, None)
     assert str(second.indirect) == "bx r3"
@@ -130,4 +130,4 @@ def test_routines():
 
 def instruction(text):
     name, _, operands = text.partition(" ")
-    return Instruction.parse(name, operands)
+    return ThumbInstruction.parse(name, operands)

@@ -14,12 +14,25 @@ from tvm_embbert.target_file import load_target
 
 pytestmark = pytest.mark.emulator
 
-BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps2-an521", "mps3-an547")
+BOARDS = (
+    "mps2-an385",
+    "mps2-an386",
+    "mps2-an500",
+    "mps2-an505",
+    "mps2-an521",
+    "mps3-an547",
+    "virt-rv32",
+    "virt-rv32v",
+)
 BOARD = BOARDS[1]
 
 LOOP, CRASH, HANG, OVERFLOW, DIVIDE = 555, 666, 777, 888, 999
 WEIGHTS = np.array([10, 20, 30, 40, 50, 60, 70], np.int16)
 TURNS = 10_000_000
+FAULTS = {
+    "arm-none-eabi": ("BusFault", "PRECISERR"),
+    "riscv64-unknown-elf": ("load access fault", "data read from"),
+}
 TIMEOUT_S = 20.0
 
 
@@ -46,6 +59,13 @@ def test_counts_a_known_loop_and_repeats_exactly(image_for, board):
     assert counts == counts_again
     assert counts[0] == counts[1]
     assert again == first
+
+
+@pytest.mark.parametrize("board", BOARDS[-2:])
+def test_the_core_s_own_counter_is_exact(image_for, board):
+    with EmulatorSession(image_for(board), TIMEOUT_S) as session:
+        counts = [session.infer([LOOP, turns]).instructions for turns in (1, 2, 1001, TURNS)]
+    assert [count - counts[0] for count in counts[1:]] == [2, 2000, 2 * (TURNS - 1)]
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -77,7 +97,8 @@ def test_crash_gives_the_registers(image_for, board):
     with pytest.raises(DeviceError) as caught:
         session.infer([CRASH])
     assert "tvmgen_fake_infer" in caught.value.what
-    assert "BusFault at address 0xf0000000: PRECISERR" in caught.value.what
+    fault = FAULTS[load_target(board).core.toolchain]
+    assert f"{fault[0]} at address 0xf0000000: {fault[1]}" in caught.value.what
     assert "pc=0x" in caught.value.where
     with pytest.raises(DeviceError, match="closed"):
         session.infer([1])
@@ -87,7 +108,7 @@ def test_crash_gives_the_registers(image_for, board):
 def test_stack_overflow_is_told(image_for, board):
     with (
         EmulatorSession(image_for(board), TIMEOUT_S) as session,
-        pytest.raises(DeviceError, match=r"STKOF|MSTKERR") as caught,
+        pytest.raises(DeviceError, match=r"STKOF|MSTKERR|stack overflow") as caught,
     ):
         session.infer([OVERFLOW])
     assert "larger stack" in caught.value.hint
@@ -167,16 +188,26 @@ def test_profile_needs_a_profiling_image(image_for):
         assert session.infer([1]).code == 0
 
 
+@pytest.mark.parametrize(
+    ("board", "compiler", "library", "emulator", "package"),
+    [
+        (BOARD, "arm-none-eabi", "libnewlib", "qemu-system-arm", "qemu-system-arm"),
+        ("virt-rv32", "riscv64-unknown-elf", "picolibc", "qemu-system-riscv32", "qemu-system-misc"),
+    ],
+)
 @pytest.mark.usefixtures("empty_path")
-def test_missing_programs(model, image_for, monkeypatch, tmp_path):
-    with pytest.raises(ToolchainError, match="arm-none-eabi-gcc") as caught:
-        build_image(model, load_target(BOARD), tmp_path)
-    assert "gcc-arm-none-eabi" in caught.value.hint
+def test_missing_programs(
+    model, image_for, monkeypatch, tmp_path, board, compiler, library, emulator, package
+):
+    with pytest.raises(ToolchainError, match=f"{compiler}-gcc") as caught:
+        build_image(model, load_target(board), tmp_path)
+    assert f"gcc-{compiler} and {library}-{compiler}" in caught.value.hint
     monkeypatch.undo()
-    image = image_for(BOARD)
+    image = image_for(board)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolchainError, match="qemu-system-arm"):
+    with pytest.raises(ToolchainError, match=emulator) as caught:
         EmulatorSession(image, TIMEOUT_S)
+    assert f"Debian: {package}" in caught.value.hint
 
 
 def test_missing_image(image_for):

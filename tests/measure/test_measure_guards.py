@@ -19,7 +19,16 @@ from tvm_embbert.measure import (
 from tvm_embbert.measure.guards import GUARD_BYTES, GuardedPool
 from tvm_embbert.target_file import load_target
 
-BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps2-an521", "mps3-an547")
+BOARDS = (
+    "mps2-an385",
+    "mps2-an386",
+    "mps2-an500",
+    "mps2-an505",
+    "mps2-an521",
+    "mps3-an547",
+    "virt-rv32",
+    "virt-rv32v",
+)
 BOARD = BOARDS[1]
 TIMEOUT_S = 20.0
 WRITE, ADD = 900, 901
@@ -90,7 +99,7 @@ def test_board_tells_a_stack_that_was_run_over(tiled, tiled_for, tmp_path, board
         session.infer([1, 2, 3])
         used = session.stack_used()
     less = build_image(
-        tiled, load_target(board), tmp_path, stack_size=(used - 1) // 8 * 8, debug=True
+        tiled, load_target(board), tmp_path, stack_size=(used - 1) // 16 * 16, debug=True
     )
     with (
         EmulatorSession(less, TIMEOUT_S) as session,

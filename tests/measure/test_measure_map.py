@@ -10,7 +10,16 @@ from tvm_embbert.errors import ToolchainError
 from tvm_embbert.measure import memory_use
 from tvm_embbert.measure.map_file import FLASH_SECTIONS, RAM_SECTIONS, read_map
 
-BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps2-an521", "mps3-an547")
+BOARDS = (
+    "mps2-an385",
+    "mps2-an386",
+    "mps2-an500",
+    "mps2-an505",
+    "mps2-an521",
+    "mps3-an547",
+    "virt-rv32",
+    "virt-rv32v",
+)
 
 MAP = """\
 Discarded input sections
@@ -107,7 +116,7 @@ def test_no_map(tmp_path, text):
 @pytest.mark.parametrize("profile", [False, True])
 def test_same_as_the_elf_file(image_for, board, profile):
     image = image_for(board, profile=profile)
-    sizes = elf_sizes(image.elf)
+    sizes = elf_sizes(image)
     use = memory_use(image.map_file)
     assert use.flash.total == sum(sizes[name] for name in FLASH_SECTIONS)
     assert use.ram.total == sum(sizes[name] for name in RAM_SECTIONS)
@@ -115,12 +124,12 @@ def test_same_as_the_elf_file(image_for, board, profile):
     assert (use.ram.arena, use.ram.stack) == (131072, image.stack_size)
 
 
-def elf_sizes(elf):
+def elf_sizes(image):
     """Sizes by section of an ELF file, which must hold no section of the device besides ours."""
-    command = ["arm-none-eabi-size", "-A", str(elf)]
+    command = [f"{image.target.core.toolchain}-size", "-A", str(image.elf)]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rows = [line.split() for line in text.splitlines() if line.startswith(".")]
-    unloaded = (".ARM.attributes", ".debug", ".comment")
+    unloaded = (".ARM.attributes", ".riscv.attributes", ".debug", ".comment")
     sizes = {row[0]: int(row[1]) for row in rows if not row[0].startswith(unloaded)}
     assert set(sizes) == {*FLASH_SECTIONS, *RAM_SECTIONS}
     return sizes

@@ -10,7 +10,16 @@ import pytest
 from tvm_embbert.measure import EmulatorSession, HostSession, build_library, memory_use
 from tvm_embbert.measure.map_file import RAM_SECTIONS
 
-BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps2-an521", "mps3-an547")
+BOARDS = (
+    "mps2-an385",
+    "mps2-an386",
+    "mps2-an500",
+    "mps2-an505",
+    "mps2-an521",
+    "mps3-an547",
+    "virt-rv32",
+    "virt-rv32v",
+)
 
 WEIGHTS = np.array([100, 200, 300], np.int16)
 POOLS = {"dtcm": 203, "sram": 1000}
@@ -49,7 +58,7 @@ def test_host_gives_every_pool(tiled_library):
 @pytest.mark.parametrize("board", BOARDS)
 def test_pools_equal_the_symbols(tiled_for, board):
     image = tiled_for(board)
-    use, symbols = memory_use(image.map_file), symbols_of(image.elf)
+    use, symbols = memory_use(image.map_file), symbols_of(image)
     assert use.ram.pools == POOLS
     assert {f"arena_{name}": size for name, size in use.ram.pools.items()}.items() <= {
         (name, size) for name, (_, size) in symbols.items()
@@ -66,28 +75,29 @@ def test_pools_equal_the_symbols(tiled_for, board):
 @pytest.mark.parametrize("board", BOARDS)
 def test_weights_in_ram_are_counted_in_both_memories(tiled_for, board):
     image = tiled_for(board)
-    use, symbols = memory_use(image.map_file), symbols_of(image.elf)
+    use, symbols = memory_use(image.map_file), symbols_of(image)
     address, size = symbols["tiled_weights"]
     start, end = symbols["__data_start"][0], symbols["__data_end"][0]
     assert start <= address < end
     assert use.ram.weights == size == 3 * 2
     assert use.flash.weights == size + symbols["tiled_offsets"][1]
-    sections = sections_of(image.elf)
+    sections = sections_of(image)
     assert use.ram.static == sections[".data"] + sections[".bss"] - size
     assert use.ram.total == sum(sections[name] for name in RAM_SECTIONS)
 
 
-def symbols_of(elf):
+def symbols_of(image):
     """Addresses and sizes (0 if it has none) of an ELF file's symbols."""
-    text = run("arm-none-eabi-nm", "-S", str(elf))
-    rows = [line.split() for line in text.splitlines()]
+    rows = [line.split() for line in tool("nm", "-S", image).splitlines()]
     return {row[-1]: (int(row[0], 16), int(row[1], 16) if len(row) == 4 else 0) for row in rows}
 
 
-def sections_of(elf):
-    rows = [line.split() for line in run("arm-none-eabi-size", "-A", str(elf)).splitlines()]
+def sections_of(image):
+    rows = [line.split() for line in tool("size", "-A", image).splitlines()]
     return {row[0]: int(row[1]) for row in rows if row and row[0].startswith(".")}
 
 
-def run(*command):
+def tool(name, option, image):
+    """What a program of the image's own binutils prints of it."""
+    command = [f"{image.target.core.toolchain}-{name}", option, str(image.elf)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

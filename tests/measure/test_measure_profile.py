@@ -9,7 +9,16 @@ from tvm_embbert.measure import EmulatorSession
 
 pytestmark = pytest.mark.emulator
 
-BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps2-an521", "mps3-an547")
+BOARDS = (
+    "mps2-an385",
+    "mps2-an386",
+    "mps2-an500",
+    "mps2-an505",
+    "mps2-an521",
+    "mps3-an547",
+    "virt-rv32",
+    "virt-rv32v",
+)
 BOARD = BOARDS[1]
 
 TIMEOUT_S = 20.0

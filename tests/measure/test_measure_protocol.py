@@ -10,9 +10,11 @@ import pytest
 
 from tvm_embbert.errors import DeviceError
 from tvm_embbert.measure import protocol
+from tvm_embbert.measure.arm_faults import unpack_arm_fault
 from tvm_embbert.measure.emulator import step_ticks
-from tvm_embbert.measure.faults import fault_error, unpack_fault
+from tvm_embbert.measure.faults import fault_error
 from tvm_embbert.measure.protocol import MARK_SAMPLES, FrameType, Result, StepTicks
+from tvm_embbert.measure.riscv_faults import unpack_riscv_fault
 from tvm_embbert.measure.sources import RUNTIME
 
 
@@ -85,13 +87,47 @@ def test_damaged_error():
 
 
 def test_fault_without_registers():
-    fault = unpack_fault(struct.pack("<14I", 6, 0, 1 << 20, *[0] * 11))
+    fault = unpack_arm_fault(struct.pack("<14I", 6, 0, 1 << 20, *[0] * 11))
     error = fault_error(fault, None)
     assert (fault.pc, fault.address) == (None, None)
     assert "UsageFault: STKOF" in error.what
     assert "pc=" not in error.where
 
 
-def test_damaged_fault():
+def riscv_fault(mcause, in_guard):
+    return unpack_riscv_fault(
+        struct.pack("<35I", mcause, 0x80001234, 0xF0, in_guard, *range(1, 32))
+    )
+
+
+def test_registers_of_riscv():
+    fault = riscv_fault(5, 0)
+    error = fault_error(fault, "linear")
+    assert (fault.pc, fault.address) == (0x80001234, 0xF0)
+    assert "in linear with a load access fault at address 0x000000f0: data read" in error.what
+    registers = dict(pair.split("=") for pair in error.where.split())
+    numbers = {"ra": 1, "sp": 2, "t0": 5, "s0": 8, "s1": 9, "a0": 10, "a7": 17, "s2": 18, "s11": 27}
+    numbers |= {"t3": 28, "t6": 31, "pc": 0x80001234, "mcause": 5, "mtval": 0xF0}
+    assert numbers.items() <= {name: int(value, 16) for name, value in registers.items()}.items()
+    assert len(registers) == 3 + 31
+
+
+@pytest.mark.parametrize(
+    ("mcause", "in_guard", "what", "hint"),
+    [
+        (7, 1, "store access fault at address 0x000000f0: stack overflow", "larger stack"),
+        (7, 0, "store access fault at address 0x000000f0: data written", "map file"),
+        (2, 1, "illegal instruction: an instruction that the core does not have", "flags"),
+        (2**31 + 7, 0, "trap 0x80000007: no cause given", "map file"),
+    ],
+)
+def test_causes_of_riscv(mcause, in_guard, what, hint):
+    error = fault_error(riscv_fault(mcause, in_guard), None)
+    assert what in error.what
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize("unpack", [unpack_arm_fault, unpack_riscv_fault])
+def test_damaged_fault(unpack):
     with pytest.raises(DeviceError, match="damaged"):
-        unpack_fault(b"123")
+        unpack(b"123")

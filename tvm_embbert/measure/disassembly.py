@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tvm_embbert.measure.thumb import Instruction
+from tvm_embbert.measure.cross import CrossToolchain
+from tvm_embbert.measure.instruction import SHOWN_BEFORE, Instruction, Parse
 from tvm_embbert.measure.toolchain import find_program, run
 
 _LABEL = re.compile(r"([0-9a-f]+) <([^>]+)>:")
@@ -38,26 +40,31 @@ class Routine:
     indirect: Instruction | None = None
 
 
-def disassemble(elf: Path) -> list[Routine]:
-    """Return the functions of an Arm image in the order of their addresses.
+def disassemble(elf: Path, cross: CrossToolchain) -> list[Routine]:
+    """Return the functions of an image in the order of their addresses.
 
     Raises
     ------
     ToolchainError
         If objdump is missing or fails.
     """
-    program = find_program("arm-none-eabi-objdump", "binutils-arm-none-eabi")
+    program = find_program(f"{cross.name}-objdump", cross.binutils)
     command = [program, "-d", "--no-show-raw-insn", elf.name]
-    return parse_disassembly(run(command, elf.parent, "disassemble the image"))
+    return parse_disassembly(run(command, elf.parent, "disassemble the image"), cross.parse)
 
 
-def parse_disassembly(text: str) -> list[Routine]:
+def parse_disassembly(text: str, parse: Parse) -> list[Routine]:
     """Return the functions in the text that ``objdump -d --no-show-raw-insn`` printed."""
     lines = text.splitlines()
     code = _Code([(int(m[1], 16), m[2]) for line in lines if (m := _LABEL.match(line))])
+    before: deque[str] = deque(maxlen=SHOWN_BEFORE)
     for line in lines:
         if match := _LINE.match(line):
-            code.add(int(match[1], 16), Instruction.parse(match[2], match[3] or ""))
+            instruction = parse(match[2], match[3] or "", before)
+            code.add(int(match[1], 16), instruction)
+            before.append(str(instruction))
+        elif _LABEL.match(line):
+            before.clear()
     return code.routines()
 
 

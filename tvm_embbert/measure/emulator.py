@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tvm_embbert.errors import DeviceError, ToolchainError, UsageError
-from tvm_embbert.measure.faults import fault_error, unpack_fault
+from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
+from tvm_embbert.measure.faults import fault_error
 from tvm_embbert.measure.image import Image, require_emulator
 from tvm_embbert.measure.map_file import read_map
 from tvm_embbert.measure.protocol import (
@@ -146,7 +147,7 @@ class EmulatorSession(Session):
             return payload
 
     def _fault(self, payload: bytes) -> DeviceError:
-        fault = unpack_fault(payload)
+        fault = CROSS_TOOLCHAINS[self._image.target.core.toolchain].unpack_fault(payload)
         function = None
         # The function's name only helps: its lack must not hide the fault.
         with contextlib.suppress(ToolchainError):

@@ -9,15 +9,19 @@ from pathlib import Path
 
 from tvm_embbert.errors import TargetError
 from tvm_embbert.measure.callgraph_info import CALLGRAPH_FLAG
+from tvm_embbert.measure.cross import CROSS_TOOLCHAINS, CrossToolchain
 from tvm_embbert.measure.guards import GUARD_BYTES
 from tvm_embbert.measure.linking import ELF_FILE, MAP_FILE, Linker, link_image
 from tvm_embbert.measure.sources import MODEL_GROUP, RUNTIME, ModelSources, write_model_header
 from tvm_embbert.measure.stack_usage import StackBound
-from tvm_embbert.measure.toolchain import Compiler, arm_compiler, compile_sources
+from tvm_embbert.measure.toolchain import Compiler, compile_sources
 from tvm_embbert.target import Emulator, Target
 
-HARNESS_SOURCES = ("startup.c", "fault.c", "harness.c", "harness_arena.c", "port_semihost.c")
-"""Sources of the harness in the runtime's folder."""
+ARCHITECTURE_SOURCES = ("startup.c", "fault.c")
+"""Sources of the harness in the architecture's folder within the runtime's."""
+
+HARNESS_SOURCES = ("harness_memory.c", "harness.c", "harness_arena.c", "port_semihost.c")
+"""Those in the runtime's folder itself."""
 
 PROFILE_SOURCES = ("harness_profile.c",)
 """Those of a profiling image, beside."""
@@ -25,6 +29,7 @@ PROFILE_SOURCES = ("harness_profile.c",)
 _COUNTER_MACROS = {
     "cmsdk-timer": "HARNESS_COUNTER_CMSDK_TIMER",
     "system-counter": "HARNESS_COUNTER_SYSTEM",
+    "minstret": "HARNESS_COUNTER_MINSTRET",
 }
 
 
@@ -87,8 +92,8 @@ def build_image(
         Whether to count the instructions of each step, too. The counting itself takes some
         instructions, so take the total from an image without it.
     stack_size
-        Bytes of stack, rounded up to a multiple of 8; else exactly what the image can need, see
-        :mod:`tvm_embbert.measure.stack_usage`.
+        Bytes of stack, rounded up to a multiple of 8 (Arm) or 16 (RISC-V); else exactly what the
+        image can need, see :mod:`tvm_embbert.measure.stack_usage`.
     debug
         Whether to keep what debuggers need, and to check after every inference that nothing was
         written beside a pool or over the stack's end.
@@ -103,15 +108,16 @@ def build_image(
     """
     emulator = require_emulator(target)
     out = out.resolve()
-    compiler = arm_compiler(target.core.flags)
+    cross = CROSS_TOOLCHAINS[target.core.toolchain]
+    compiler = cross.compiler(target.core.flags)
     options = _Options(profile, debug)
     stem = out / image_stem(model.name, target.name, profile, debug)
     elf, map_file = stem.with_name(f"{stem.name}.elf"), stem.with_name(f"{stem.name}.map")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as folder:
         build = Path(folder)
-        objects = _compile(compiler, model, options, emulator, build)
-        linker = Linker(compiler, emulator, tuple(objects), build)
+        objects = _Build(compiler, cross, options, build).compile(model, emulator)
+        linker = Linker(compiler, cross, emulator, tuple(objects), build)
         guard = GUARD_BYTES if debug else 0
         stack, bound = link_image(linker, model.name, stack_size, guard)
         (build / MAP_FILE).replace(map_file)
@@ -131,23 +137,40 @@ def require_emulator(target: Target) -> Emulator:
     return target.core.emulator
 
 
-def _compile(
-    compiler: Compiler, model: ModelSources, options: _Options, emulator: Emulator, build: Path
-) -> list[str]:
-    write_model_header(model, build)
-    include = [f"-I{model.include.resolve()}"]
-    shared = [*include, CALLGRAPH_FLAG, *_debug_flags(model, options)]
-    step = ["-include", str(RUNTIME / "include" / "harness_step.h")] if options.profile else []
-    objects = compile_sources(compiler, model.sources, build, MODEL_GROUP, [*shared, *step])
-    flags = [*shared, "-I.", f"-I{RUNTIME / 'include'}", *_harness_macros(options, emulator)]
-    names = HARNESS_SOURCES + (PROFILE_SOURCES if options.profile else ())
-    sources = [RUNTIME / name for name in names]
-    return [*compile_sources(compiler, sources, build, "harness", flags), *objects]
+@dataclass(frozen=True)
+class _Build:
+    """How everything in an image is compiled, and the folder where."""
 
+    compiler: Compiler
+    cross: CrossToolchain
+    options: _Options
+    folder: Path
 
-def _debug_flags(model: ModelSources, options: _Options) -> Sequence[str]:
-    # Headers' paths would otherwise get into what is kept for debuggers.
-    return ("-g", f"-ffile-prefix-map={model.include.resolve()}=include") if options.debug else ()
+    def compile(self, model: ModelSources, emulator: Emulator) -> list[str]:
+        """Return the objects of harness and model."""
+        write_model_header(model, self.folder)
+        shared = [f"-I{model.include.resolve()}", CALLGRAPH_FLAG, *self._debug_flags(model)]
+        objects = self._model(model, shared)
+        return [*self._harness([*shared, *_harness_macros(self.options, emulator)]), *objects]
+
+    def _model(self, model: ModelSources, shared: Sequence[str]) -> list[str]:
+        header = str(RUNTIME / "include" / "harness_step.h")
+        flags = [*shared, *(["-include", header] if self.options.profile else [])]
+        return compile_sources(self.compiler, model.sources, self.folder, MODEL_GROUP, flags)
+
+    def _harness(self, shared: Sequence[str]) -> list[str]:
+        own = self.cross.runtime
+        names = [f"{own}/{name}" for name in ARCHITECTURE_SOURCES] + list(HARNESS_SOURCES)
+        sources = [RUNTIME / name for name in names]
+        if self.options.profile:
+            sources += [RUNTIME / name for name in PROFILE_SOURCES]
+        flags = [*shared, "-I.", f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / own}"]
+        return compile_sources(self.compiler, sources, self.folder, "harness", flags)
+
+    def _debug_flags(self, model: ModelSources) -> Sequence[str]:
+        # Headers' paths would otherwise get into what is kept for debuggers.
+        include = model.include.resolve()
+        return ("-g", f"-ffile-prefix-map={include}=include") if self.options.debug else ()
 
 
 def _harness_macros(options: _Options, emulator: Emulator) -> Sequence[str]:

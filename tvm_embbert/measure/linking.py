@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tvm_embbert.measure.cross import CrossToolchain
 from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.measure.stack_usage import (
     CallGraph,
@@ -34,23 +35,24 @@ class Linker:
     """What is linked, and for which board; ``objects`` are paths within the folder ``build``."""
 
     compiler: Compiler
+    cross: CrossToolchain
     emulator: Emulator
     objects: tuple[str, ...]
     build: Path
 
     def link(self, stacks: StackSizes) -> None:
         """Write image and map file into the folder; raise :class:`ToolchainError` if it fails."""
-        script = linker_script(self.emulator, stacks)
+        script = linker_script(self.emulator, stacks, self.cross.stack_alignment)
         (self.build / _SCRIPT).write_text(script, encoding="utf-8")
-        # The C library gives memcpy and the like, the compiler's own one 64-bit division;
-        # nano.specs picks their small versions.
-        flags = ["-nostartfiles", "--specs=nano.specs", "-T", _SCRIPT, "-o", ELF_FILE]
+        # The C library gives memcpy and the like, the compiler's own one 64-bit division.
+        flags = ["-nostartfiles", "-T", _SCRIPT, "-o", ELF_FILE]
         flags += ["-Wl,--gc-sections", f"-Wl,-Map={MAP_FILE}"]
-        link(self.compiler, self.objects, self.build, flags)
+        link(self.cross.linker(self.compiler), self.objects, self.build, flags)
 
     def call_graph(self) -> CallGraph:
         """Return the call graph of what was linked."""
-        return read_call_graph(self.build / ELF_FILE, self.build / MAP_FILE, self.build)
+        elf, map_file = self.build / ELF_FILE, self.build / MAP_FILE
+        return read_call_graph(elf, map_file, self.build, self.cross)
 
 
 def link_image(
@@ -80,22 +82,26 @@ def link_image(
     graph = linker.call_graph()
     bound = stack_bound(graph, model) if stack_size is None else None
     needed = bound.total if bound else stack_size or 0
-    sizes = StackSizes(_aligned(needed) + guard, _aligned(fault_stack(graph)))
+    unit = linker.cross.stack_alignment
+    sizes = StackSizes(_aligned(needed, unit) + guard, _aligned(fault_stack(graph), unit))
     linker.link(sizes)
     return sizes.main, bound
 
 
-def linker_script(emulator: Emulator, stacks: StackSizes) -> str:
-    """Return the linker script for the emulated board's memories."""
+def linker_script(emulator: Emulator, stacks: StackSizes, alignment: int) -> str:
+    """Return the linker script for the emulated board's memories.
+
+    ``alignment`` is that of the stacks, in bytes.
+    """
     text = (RUNTIME / "link.ld.in").read_text(encoding="utf-8")
     regions = {"VECTORS": emulator.vectors, "CODE": emulator.code, "DATA": emulator.data}
     for name, region in regions.items():
         text = text.replace(f"@{name}_ORIGIN@", f"{region.origin:#x}")
         text = text.replace(f"@{name}_LENGTH@", f"{region.length:#x}")
+    text = text.replace("@STACK_ALIGNMENT@", f"{alignment}")
     text = text.replace("@STACK@", f"{stacks.main:#x}")
     return text.replace("@FAULT_STACK@", f"{stacks.fault:#x}")
 
 
-def _aligned(size: int) -> int:
-    # A stack begins and ends at multiples of 8 bytes.
-    return -(-size // 8) * 8
+def _aligned(size: int, unit: int) -> int:
+    return -(-size // unit) * unit

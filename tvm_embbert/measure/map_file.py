@@ -23,7 +23,7 @@ _POOL = ".bss.harness_arena_"
 
 _START = "Linker script and memory map"
 # Sections without memory of their own on the device.
-_UNLOADED = (".debug", ".comment", ".ARM.attributes", "/DISCARD/")
+_UNLOADED = (".debug", ".comment", ".ARM.attributes", ".riscv.attributes", "/DISCARD/")
 _OUTPUT = re.compile(r"(\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)")
 _INPUT = re.compile(r" (\S+)\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S.*)")
 _LONG_NAME = re.compile(r" ?[.\w/][^\s(*]*")

@@ -17,14 +17,20 @@ from tvm_embbert.target import Emulator
 _QUIT_S = 2.0
 _SHOWN_LINES = 10
 
+_PACKAGES = {"qemu-system-riscv32": "qemu-system-misc"}
+"""Debian's packages of emulators that are not named like the program."""
+
 
 def command_line(emulator: Emulator, elf: Path) -> list[str]:
     """Return QEMU's command; raise :class:`ToolchainError` if it is not installed."""
-    program = find_program(emulator.program, "QEMU for Arm (Debian: qemu-system-arm)")
-    board = ["-machine", emulator.machine, "-icount", f"shift={emulator.icount_shift}"]
+    package = _PACKAGES.get(emulator.program, emulator.program)
+    program = find_program(emulator.program, f"QEMU (Debian: {package})")
+    core = ["-cpu", emulator.cpu] if emulator.cpu else []
+    board = ["-machine", emulator.machine, *core, "-icount", f"shift={emulator.icount_shift}"]
     semihosting = ["-semihosting-config", "enable=on,target=native"]
     quiet = ["-display", "none", "-serial", "none", "-monitor", "none"]
-    return [program, *board, *semihosting, *quiet, "-kernel", str(elf)]
+    # The image is all that runs, without a firmware of QEMU's own in front of it.
+    return [program, *board, *semihosting, *quiet, "-bios", "none", "-kernel", str(elf)]
 
 
 class Qemu:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 from tvm_embbert.errors import ToolchainError
 from tvm_embbert.measure.callgraph_info import CompiledFunction, read_callgraph_info
+from tvm_embbert.measure.cross import CrossToolchain
 from tvm_embbert.measure.disassembly import Routine, disassemble
 from tvm_embbert.measure.map_file import Map, read_map
 
@@ -92,7 +93,7 @@ class CallGraph:
         return _unbounded(f"{names[0]!r} calls itself ({' -> '.join(names)})")
 
 
-def read_call_graph(elf: Path, map_file: Path, build: Path) -> CallGraph:
+def read_call_graph(elf: Path, map_file: Path, build: Path, cross: CrossToolchain) -> CallGraph:
     """Return the call graph of a linked image.
 
     Parameters
@@ -102,6 +103,8 @@ def read_call_graph(elf: Path, map_file: Path, build: Path) -> CallGraph:
     build
         Folder of the build: objects have the paths that the map file tells, and beside each that
         was compiled there lies its ``.ci`` file.
+    cross
+        The toolchain that built it.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def read_call_graph(elf: Path, map_file: Path, build: Path) -> CallGraph:
         If objdump is missing or fails, or the map file cannot be read.
     """
     compiled = _Compiled(read_map(map_file), build)
-    routines = disassemble(elf)
+    routines = disassemble(elf, cross)
     named: dict[str, set[int]] = {}
     for routine in routines:
         named.setdefault(routine.name, set()).add(routine.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _CONDITION = r"(?:eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?"
@@ -20,15 +21,18 @@ _ONLY_READ = ("cmp", "cmn", "tst", "teq")
 
 
 @dataclass(frozen=True)
-class Instruction:
+class ThumbInstruction:
     """A Thumb instruction: mnemonic without width, operands, and the text of both."""
 
     name: str
     operands: str
 
     @classmethod
-    def parse(cls, mnemonic: str, operands: str) -> Instruction:
-        """Return the instruction that objdump printed, without its comment."""
+    def parse(cls, mnemonic: str, operands: str, before: Sequence[str] = ()) -> ThumbInstruction:
+        """Return the instruction that objdump printed, without its comment.
+
+        What stands before it, ``before``, matters to none.
+        """
         plain = mnemonic.removesuffix(".n").removesuffix(".w")
         return cls(plain, re.split("[@;]", operands)[0].strip())
 

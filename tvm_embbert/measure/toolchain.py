@@ -27,6 +27,12 @@ COMPILE_TIMEOUT_S = 600.0
 
 _SHOWN_LINES = 20
 
+_C_LIBRARIES = {
+    "nano.specs": "libnewlib-arm-none-eabi",
+    "picolibc.specs": "picolibc-riscv64-unknown-elf",
+}
+"""Debian's packages of C libraries, by the file that tells GCC of the library."""
+
 
 @dataclass(frozen=True)
 class Compiler:
@@ -44,12 +50,6 @@ def find_program(name: str, install: str) -> str:
             f"The program {name!r} is not installed.", where="PATH", hint=f"Install {install}."
         )
     return path
-
-
-def arm_compiler(flags: Sequence[str]) -> Compiler:
-    """Return GCC for bare Arm with the core's flags; raise :class:`ToolchainError` if missing."""
-    install = "gcc-arm-none-eabi and libnewlib-arm-none-eabi"
-    return Compiler(find_program("arm-none-eabi-gcc", install), tuple(flags))
 
 
 def host_compiler(flags: Sequence[str] = ()) -> Compiler:
@@ -134,11 +134,16 @@ def _failure(command: Sequence[str], task: str, output: str) -> ToolchainError:
     lines = output.strip().splitlines()
     shown = "\n".join(["", *(f"    {line}" for line in lines[:_SHOWN_LINES])])
     hint = "Check that the compiler is complete and supports the core's flags."
-    if "nano.specs" in output or "cannot find -l" in output:
-        hint = "Install libnewlib-arm-none-eabi."
+    if any(specs in output for specs in _C_LIBRARIES) or "cannot find -l" in output:
+        hint = f"Install {_c_library(command)}."
     return ToolchainError(
         f"{Path(command[0]).name} could not {task}:{shown}", where=" ".join(command), hint=hint
     )
+
+
+def _c_library(command: Sequence[str]) -> str:
+    packages = [name for specs, name in _C_LIBRARIES.items() if f"--specs={specs}" in command]
+    return " and ".join(packages) or "the compiler's C library"
 
 
 def _prefix_maps(*pairs: tuple[Path, str]) -> Iterable[str]:

@@ -1,4 +1,6 @@
-/* The stream to the host over Arm semihosting: two files in the emulator's working folder. */
+/* The stream to the host over semihosting, Arm's or RISC-V's: two files in the emulator's working
+ * folder. */
+#include "harness_machine.h"
 #include "harness_port.h"
 
 #define SYS_OPEN 0x01u
@@ -15,16 +17,9 @@
 static uint32_t request_file;
 static uint32_t response_file;
 
-static uint32_t semihost_call(uint32_t operation, uintptr_t argument) {
-  register uint32_t r0 __asm__("r0") = operation;
-  register uintptr_t r1 __asm__("r1") = argument;
-  __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory", "cc");
-  return r0;
-}
-
 static bool open_file(const char *name, uint32_t name_length, uint32_t mode, uint32_t *file) {
   const uintptr_t block[3] = {(uintptr_t)name, mode, name_length};
-  *file = semihost_call(SYS_OPEN, (uintptr_t)block);
+  *file = machine_semihost(SYS_OPEN, (uintptr_t)block);
   return *file != UINT32_MAX;
 }
 
@@ -37,7 +32,7 @@ bool port_open(void) {
 static bool transfer(uint32_t operation, uint32_t file, uintptr_t data, size_t size) {
   while (size > 0u) {
     const uintptr_t block[3] = {file, data, size};
-    const uint32_t left = semihost_call(operation, (uintptr_t)block);
+    const uint32_t left = machine_semihost(operation, (uintptr_t)block);
     if (left >= size) {
       return false;
     }
@@ -57,6 +52,6 @@ bool port_write(const void *data, size_t size) {
 
 __attribute__((noreturn)) void port_exit(bool failed) {
   for (;;) {
-    (void)semihost_call(SYS_EXIT, failed ? EXIT_FAILURE_REASON : EXIT_SUCCESS_REASON);
+    (void)machine_semihost(SYS_EXIT, failed ? EXIT_FAILURE_REASON : EXIT_SUCCESS_REASON);
   }
 }

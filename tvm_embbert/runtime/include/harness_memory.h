@@ -15,6 +15,9 @@
 /* The stack's lowest word and its end; in a debug image the lowest bytes are a guard. */
 extern uint32_t harness_stack[], harness_stack_end[];
 
+/* Paints the unused stack, copies the initial values of variables and clears the others. */
+void memory_start(void);
+
 /* Bytes of the stack, the guard included. */
 uint32_t harness_stack_size(void);
 

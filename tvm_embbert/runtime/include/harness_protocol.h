@@ -19,7 +19,7 @@
 #define HARNESS_PROFILE 3u /* in a profiling image only */
 #define HARNESS_STACK 4u   /* answer: uint32_t, the most bytes of stack in use so far */
 #define HARNESS_QUIT 5u    /* answer: empty; the image exits */
-#define HARNESS_FAULT 6u   /* answer only: harness_fault; the image exits */
+#define HARNESS_FAULT 6u   /* answer only: harness_fault of fault.c; the image exits */
 #define HARNESS_ERROR 7u   /* answer only: harness_error; the image exits */
 
 #define HARNESS_ERROR_FRAME 1u   /* bad magic, version or length of a request */
@@ -73,12 +73,5 @@ typedef struct {
   uint32_t behind; /* of HARNESS_ERROR_GUARD: 1 behind the memory's end, 0 before its start */
   char name[HARNESS_NAME_SIZE]; /* of HARNESS_ERROR_GUARD: the pool's, or "stack" */
 } harness_error;
-
-typedef struct {
-  uint32_t exception;     /* number in IPSR: 3 HardFault to 7 SecureFault */
-  uint32_t stacked_valid; /* 0 if the registers below could not be saved */
-  uint32_t cfsr, hfsr, mmfar, bfar;
-  uint32_t r0, r1, r2, r3, r12, lr, pc, xpsr;
-} harness_fault;
 
 #endif

@@ -13,7 +13,7 @@
 #define STEP_LOOPS 100000
 #define UNMAPPED 0xF0000000u
 
-/* Two instructions a turn on every Cortex-M. */
+/* Two instructions a turn on every emulated core. */
 static void loop(uint32_t turns) {
 #if defined(__arm__)
   if (turns > 0u) {
@@ -22,6 +22,12 @@ static void loop(uint32_t turns) {
                      : "+r"(turns)
                      :
                      : "cc");
+  }
+#elif defined(__riscv)
+  if (turns > 0u) {
+    __asm__ volatile("1: addi %0, %0, -1\n"
+                     "bnez %0, 1b\n"
+                     : "+r"(turns));
   }
 #else
   for (volatile uint32_t turn = 0u; turn < turns; ++turn) {
@@ -86,6 +92,16 @@ static float scale(const int16_t *weights, float *buffer) {
 static int32_t four_times(int32_t value) {
 #if defined(__ARM_FEATURE_MVE)
   return vaddvq_s32(vdupq_n_s32(value));
+#elif defined(__riscv_zve32x)
+  int32_t sum;
+  __asm__ volatile("vsetivli zero, 4, e32, m1, ta, ma\n"
+                   "vmv.v.x v1, %1\n"
+                   "vmv.s.x v2, zero\n"
+                   "vredsum.vs v2, v1, v2\n"
+                   "vmv.x.s %0, v2\n"
+                   : "=r"(sum)
+                   : "r"(value));
+  return sum;
 #else
   return 4 * value;
 #endif

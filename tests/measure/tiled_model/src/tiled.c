@@ -7,7 +7,7 @@
 #define TVMGEN_STEP(index) ((void)0)
 #endif
 
-/* Two instructions a turn on every Cortex-M. */
+/* Two instructions a turn on every emulated core. */
 static void loop(uint32_t turns) {
 #if defined(__arm__)
   __asm__ volatile("1: subs %0, %0, #1\n"
@@ -15,6 +15,10 @@ static void loop(uint32_t turns) {
                    : "+r"(turns)
                    :
                    : "cc");
+#elif defined(__riscv)
+  __asm__ volatile("1: addi %0, %0, -1\n"
+                   "bnez %0, 1b\n"
+                   : "+r"(turns));
 #else
   for (volatile uint32_t turn = 0u; turn < turns; ++turn) {
   }

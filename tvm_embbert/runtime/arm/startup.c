@@ -1,5 +1,4 @@
 /* Start of a Cortex-M: vector table, coprocessors, memory, stack; then the harness. */
-#include "harness_arena.h"
 #include "harness_fault.h"
 #include "harness_memory.h"
 #include "harness_port.h"
@@ -22,13 +21,6 @@
 #define MPU_CTRL_WITH_DEFAULT_MAP 0x5u
 #define GUARD_SIZE 0x8000u
 #define GUARD_ATTRIBUTES ((14u << 1) | 1u) /* 2^(14+1) bytes, no access, enabled */
-
-/* By the linker script. */
-extern uint32_t __data_start[], __data_end[], __bss_start[], __bss_end[];
-extern const uint32_t __data_load[];
-
-/* The lowest word of the stack that may be used. */
-#define STACK_BOTTOM (harness_stack + GUARD_BYTES / sizeof(uint32_t))
 
 void Reset_Handler(void);
 
@@ -56,37 +48,6 @@ __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
     {.handler = harness_fault_handler}, /* SysTick */
 };
 
-static void fill_memory(void) {
-  const uint32_t *from = __data_load;
-  for (uint32_t *to = __data_start; to < __data_end; ++to) {
-    *to = *from++;
-  }
-  for (uint32_t *to = __bss_start; to < __bss_end; ++to) {
-    *to = 0u;
-  }
-}
-
-/* Paints what lies below the caller's frame; volatile, lest it become a call that uses it. */
-static void paint_stack(void) {
-  uintptr_t top;
-  __asm__ volatile("mov %0, sp" : "=r"(top));
-  for (volatile uint32_t *word = STACK_BOTTOM; (uintptr_t)word < top; ++word) {
-    *word = HARNESS_STACK_PAINT;
-  }
-}
-
-uint32_t harness_stack_size(void) {
-  return (uint32_t)((uintptr_t)harness_stack_end - (uintptr_t)harness_stack);
-}
-
-uint32_t harness_stack_used(void) {
-  const volatile uint32_t *word = STACK_BOTTOM;
-  while (word < harness_stack_end && *word == HARNESS_STACK_PAINT) {
-    ++word;
-  }
-  return (uint32_t)((uintptr_t)harness_stack_end - (uintptr_t)word);
-}
-
 /* Makes what lies below the stack fault, where the core has no stack limit register: a board may
  * well ignore accesses to addresses without memory. */
 static void guard_stack(void) {
@@ -107,8 +68,7 @@ __attribute__((used)) static __attribute__((noreturn)) void start(void) {
   SCB_CCR |= CCR_DIV_0_TRAP;
   SCB_SHCSR |= SHCSR_ALL_FAULTS;
   guard_stack();
-  paint_stack();
-  fill_memory();
+  memory_start();
   harness_main();
 }
 

@@ -12,6 +12,14 @@
 /* MSTKERR, STKERR and STKOF: the stack was no good, and the registers are not on it. */
 #define CFSR_NOT_STACKED ((1u << 4) | (1u << 12) | (1u << 20))
 
+/* Payload of HARNESS_FAULT; the host's side is tvm_embbert/measure/arm_faults.py. */
+typedef struct {
+  uint32_t exception;     /* number in IPSR: 3 HardFault to 7 SecureFault */
+  uint32_t stacked_valid; /* 0 if the registers below could not be saved */
+  uint32_t cfsr, hfsr, mmfar, bfar;
+  uint32_t r0, r1, r2, r3, r12, lr, pc, xpsr;
+} harness_fault;
+
 /* From the stack, in the order in which the core saves them. */
 static void read_saved(harness_fault *fault, const uint32_t *saved) {
   fault->stacked_valid = 1u;
