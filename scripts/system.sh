@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # The headers come in packages of their own, so only compiling shows whether they are there.
-compiles() { has "$1" && echo '#include <stdio.h>' | "$1" -E - >/dev/null 2>&1; }
+compiles() { has "$1" && echo '#include <stdio.h>' | "$@" -E - >/dev/null 2>&1; }
 
 python_ready() {
     local python
@@ -32,6 +32,9 @@ missing() {
     compiles arm-none-eabi-gcc ||
         echo "arm-none-eabi-gcc with newlib|gcc-arm-none-eabi libnewlib-arm-none-eabi"
     has qemu-system-arm || echo "qemu-system-arm|qemu-system-arm"
+    compiles riscv64-unknown-elf-gcc --specs=picolibc.specs ||
+        echo "riscv64-unknown-elf-gcc with picolibc|gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
+    has qemu-system-riscv32 || echo "qemu-system-riscv32|qemu-system-misc"
 }
 
 # Prints the command that gives root's rights ("env" for root itself), or fails.
@@ -64,7 +67,8 @@ explain() {
         echo "  - $what (on Debian: apt-get install $packages)"
     done
     echo "What still works: the target 'host', which needs Python and a C compiler alone."
-    echo "The emulated devices need arm-none-eabi-gcc and qemu-system-arm; tests without them:"
+    echo "Emulated devices need the compiler and the QEMU of their architecture: arm-none-eabi-gcc"
+    echo "and qemu-system-arm, or riscv64-unknown-elf-gcc and qemu-system-riscv32. Tests without:"
     echo "  make test MARKS='not board and not emulator'"
 } >&2
 

@@ -8,7 +8,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 TOOLS: Mapping[str, Sequence[str]] = {
-    "emulator": ("arm-none-eabi-gcc", "qemu-system-arm"),
+    "emulator": (
+        "arm-none-eabi-gcc",
+        "qemu-system-arm",
+        "riscv64-unknown-elf-gcc",
+        "qemu-system-riscv32",
+    ),
 }
 """Programs that the tests with a mark need."""
 
