@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,16 @@ from tvm_embbert.measure import EmulatorSession
 pytestmark = pytest.mark.emulator
 
 BOARD = "mps2-an386"
-BOARDS = (BOARD, "mps3-an547", "mps2-an385", "mps2-an500", "mps2-an505", "mps2-an521")
+BOARDS = (
+    BOARD,
+    "mps3-an547",
+    "mps2-an385",
+    "mps2-an500",
+    "mps2-an505",
+    "mps2-an521",
+    "virt-rv32",
+    "virt-rv32v",
+)
 
 
 @dataclass(frozen=True)
@@ -26,19 +34,14 @@ class Symbol:
     kind: str
 
 
-@pytest.fixture(scope="module")
-def compiled(compiled_for: Compile) -> CompiledModel:
-    return compiled_for(BOARD)
+@pytest.fixture(scope="module", params=[BOARD, "virt-rv32"])
+def compiled(compiled_for: Compile, request: pytest.FixtureRequest) -> CompiledModel:
+    return compiled_for(request.param)
 
 
 @pytest.fixture(scope="module")
-def elf(compiled: CompiledModel) -> Path:
-    return compiled.folder / "image" / f"snips-{BOARD}.elf"
-
-
-@pytest.fixture(scope="module")
-def symbols(elf: Path) -> dict[str, Symbol]:
-    rows = [line.split() for line in tool("nm", "-S", elf).splitlines()]
+def symbols(compiled: CompiledModel) -> dict[str, Symbol]:
+    rows = [line.split() for line in tool("nm", "-S", compiled).splitlines()]
     return {
         row[-1]: Symbol(int(row[0], 16), int(row[1], 16) if len(row) == 4 else 0, row[-2].lower())
         for row in rows
@@ -46,19 +49,20 @@ def symbols(elf: Path) -> dict[str, Symbol]:
 
 
 @pytest.fixture(scope="module")
-def sections(elf: Path) -> dict[str, int]:
-    rows = [line.split() for line in tool("size", "-A", elf).splitlines()]
+def sections(compiled: CompiledModel) -> dict[str, int]:
+    rows = [line.split() for line in tool("size", "-A", compiled).splitlines()]
     return {row[0]: int(row[1]) for row in rows if row and row[0].startswith(".")}
 
 
-def tool(name: str, *arguments: object) -> str:
-    command = [f"arm-none-eabi-{name}", *map(str, arguments)]
+def tool(name: str, option: str, compiled: CompiledModel) -> str:
+    """Return what a program of the image's own binutils prints of it."""
+    target = compiled.target
+    elf = compiled.folder / "image" / f"snips-{target.name}.elf"
+    command = [f"{target.core.toolchain}-{name}", option, str(elf)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def model_bytes(symbols: dict[str, Symbol], kind: str) -> int:
-    # The assembler fills each function up to whole words.
-    unit = 4 if kind == "t" else 1
+def model_bytes(symbols: dict[str, Symbol], kind: str, unit: int = 1) -> int:
     sizes = [s.size for n, s in symbols.items() if n.startswith("tvmgen_") and s.kind == kind]
     return sum(-(-size // unit) * unit for size in sizes)
 
@@ -86,7 +90,9 @@ def test_flash(
     compiled: CompiledModel, symbols: dict[str, Symbol], sections: dict[str, int]
 ) -> None:
     flash = compiled.report["memory"]["flash"]
-    assert flash["code"] == model_bytes(symbols, "t")
+    # GCC for Arm fills each function up to whole words.
+    unit = 4 if compiled.target.core.toolchain == "arm-none-eabi" else 1
+    assert flash["code"] == model_bytes(symbols, "t", unit)
     assert flash["weights"] == model_bytes(symbols, "r") + model_bytes(symbols, "d")
     loaded = sum(sections[name] for name in (".vectors", ".text", ".rodata", ".data"))
     assert flash["total"] == loaded
