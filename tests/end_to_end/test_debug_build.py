@@ -16,7 +16,7 @@ from tvm_embbert.measure.guards import GUARD_BYTES
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("shape", range(len(SHAPES)))
-@pytest.mark.parametrize("target", ["host", "mps2-an386", "mps3-an547"])
+@pytest.mark.parametrize("target", ["host", "mps2-an386", "mps3-an547", "virt-rv32v"])
 def test_debug_build_answers_as_the_reference(tmp_path: Path, shape: int, target: str) -> None:
     folder = model_folder(SHAPES[shape], tmp_path / "model")
     compiled = tvm_embbert.compile_model(
