@@ -9,8 +9,10 @@ PER_INSTRUCTION = {
     "portable": 1.0,
     "armv7e-m-dsp": 2.0,
     "armv8.1-m-mve": 16.0,
+    "rv32-zve32x": 64.0,
 }
-"""Multiply-accumulates of the instruction set's best instruction: MLA, SMLAD, VMLADAVA.S8."""
+"""Multiply-accumulates of the instruction set's best instruction: MLA, SMLAD, VMLADAVA.S8, and
+VWMACC of bytes in groups of four registers of 128 bits."""
 
 
 def multiply_accumulates(step: Step, length: int) -> int:
