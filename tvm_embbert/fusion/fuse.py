@@ -14,9 +14,9 @@ from tvm_embbert.memory.plan import ALIGNMENT, MemoryPlan
 from tvm_embbert.memory.space import Space
 from tvm_embbert.program.program import Program
 
-SLACK_SHARE = 16
-SLACK_BYTES = 4096
-"""Without a budget, loops may take a sixteenth more than the least memory, or 4 KiB more: taller
+SLACK_SHARE = 20
+SLACK_BYTES = 3072
+"""Without a budget, loops may take a twentieth more than the least memory, or 3 KiB more: taller
 tiles mean fewer calls of kernels, and gain the less the taller they are."""
 
 Planner = Callable[[Program, Sequence[Space]], MemoryPlan]
