@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tvm_embbert.errors import UsageError
 from tvm_embbert.fusion.order import Order, candidate_orders
+from tvm_embbert.fusion.row_cost import row_costs
 from tvm_embbert.fusion.segments import HEIGHTS, Divider, Division
 from tvm_embbert.fusion.tile import tile
 from tvm_embbert.fusion.uses import Uses
@@ -95,10 +96,13 @@ class _Options:
         self._program = program
         chosen = HEIGHTS if tile_rows is None else (tile_rows,)
         heights = [h for h in chosen if 0 < h < length]
-        self._dividers: list[tuple[Order, Divider]] = [
-            (order, Divider(Uses(program, order, length), length, ALIGNMENT, heights))
-            for order in candidate_orders(program.steps)
-        ]
+        costs = row_costs(program, length)
+        self._dividers: list[tuple[Order, Divider]] = []
+        for order in candidate_orders(program.steps):
+            ordered = [costs[i] for i in order]
+            uses = Uses(program, order, length)
+            divider = Divider(uses, length, ALIGNMENT, heights, ordered)
+            self._dividers.append((order, divider))
         self.least = min(divider.least_peak() for _, divider in self._dividers)
 
     def fused(self, planner: Planner, spaces: Sequence[Space], limit: int) -> Iterator[Fused]:

@@ -39,12 +39,22 @@ Division = tuple[Segment, ...]
 
 
 class Divider:
-    """The segments that are possible in one order, and the best choice of them."""
+    """The segments that are possible in one order, and the best choice of them.
+
+    `row_costs` are the instructions that a row takes in each step of the order.
+    """
 
     def __init__(
-        self, uses: Uses, length: int, alignment: int, heights: Sequence[int] = HEIGHTS
+        self,
+        uses: Uses,
+        length: int,
+        alignment: int,
+        heights: Sequence[int] = HEIGHTS,
+        row_costs: Sequence[int] = (),
     ) -> None:
         self._count = len(uses.steps)
+        self._blocks = [step.row_block for step in uses.steps]
+        self._row_costs = row_costs or [0] * self._count
         self._alignment, self._length = alignment, length
         lower = sorted({min(h, length) for h in heights})
         self._segments: list[list[Segment]] = [[] for _ in uses.steps]
@@ -86,9 +96,15 @@ class Divider:
         moved = sum(s.row * s.history for s in spans) // MOVED_BYTES
         for rows in heights:
             tiles = -(-self._length // rows) if rows else 1
-            cost = tiles * ((last - first + 1) * CALL_COST + moved)
+            waste = self._waste(first, last, rows) if rows else 0
+            cost = tiles * ((last - first + 1) * CALL_COST + moved + waste)
             peak = self._peak(spans, place, rows)
             self._segments[first].append(Segment(first, last, rows, peak, cost))
+
+    def _waste(self, first: int, last: int, rows: int) -> int:
+        """Return what a tile costs by the rows that fill up the last block of each kernel."""
+        steps = range(first, last + 1)
+        return sum(-rows % self._blocks[i] * self._row_costs[i] for i in steps)
 
     def _peak(self, spans: list[Span], place: tuple[int, int], rows: int) -> int:
         sizes = [(s.first, s.last, s.bytes(rows, self._alignment)) for s in spans]

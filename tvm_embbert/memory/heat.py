@@ -31,14 +31,21 @@ def accesses(program: Program, length: int) -> dict[str, int]:
     Loops are counted at their greatest extent, and both sides of a condition as taken. A load whose
     value the compiler keeps in a register is counted each time.
     """
-    lowered = {name: lower_tir(kernel) for name, kernel in program.kernels.items()}
     counted: Counter[str] = Counter()
-    for step in program.steps:
-        touched = _Counter(lowered[step.kernel], _sizes(step, length), program.intrinsics).touched
+    for step, touched in zip(program.steps, accesses_by_step(program, length), strict=True):
         for argument, count in zip(step.arguments, touched, strict=True):
             if argument.kind == "buffer":
                 counted[str(argument.value)] += count
     return dict(counted)
+
+
+def accesses_by_step(program: Program, length: int) -> list[list[int]]:
+    """Return the loads and stores through each argument of each step; see :func:`accesses`."""
+    lowered = {name: lower_tir(kernel) for name, kernel in program.kernels.items()}
+    return [
+        _Counter(lowered[s.kernel], _sizes(s, length), program.intrinsics).touched
+        for s in program.steps
+    ]
 
 
 def _sizes(step: Step, length: int) -> Mapping[str, int]:

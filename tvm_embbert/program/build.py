@@ -86,6 +86,7 @@ class _Builder:
             scratch=scratch,
             takes=kernel.in_place,
             window=kernel.window,
+            row_block=kernel.row_block,
             masters=choice.implementation.masters,
         )
         self._program.steps.append(replace(step, tileable=_is_tileable(step)))

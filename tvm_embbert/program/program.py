@@ -65,6 +65,8 @@ class Step:
         Whether the kernel may be called for a few rows at a time.
     window : int
         Rows that the kernel reads in front of its first, at most.
+    row_block : int
+        Rows that the kernel computes together.
     masters : tuple of str
         Bus masters that touch the step's buffers.
     """
@@ -81,6 +83,7 @@ class Step:
     takes: str = ""
     tileable: bool = False
     window: int = 0
+    row_block: int = 1
     masters: tuple[str, ...] = ("cpu",)
 
     @property

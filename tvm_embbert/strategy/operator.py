@@ -200,6 +200,9 @@ class Kernel:
         Name of the input whose memory the output may take, or the empty string.
     window : int
         Rows in front of the first that is computed which the kernel reads, at most.
+    row_block : int
+        Rows that the kernel computes together: it takes as long for fewer. Tiles are preferably of
+        a multiple.
     intrinsics : tuple of Intrinsic
         What the TIR calls beside the functions of ``tvm_embbert_arithmetic.h``.
     """
@@ -211,6 +214,7 @@ class Kernel:
     dims: Mapping[str, Dim] = field(default_factory=dict)
     in_place: str = ""
     window: int = 0
+    row_block: int = 1
     intrinsics: tuple[Intrinsic, ...] = ()
 
 
