@@ -69,8 +69,65 @@ class EmulatedBench:
     def add_intrinsic(
         self, intrinsic: Intrinsic, arrays: Sequence[Any], dims: dict[str, int]
     ) -> None:
-        """Add a call of an intrinsic, to be compared with its meaning in all that it writes."""
-        raise NotImplementedError
+        """Add a call of an intrinsic, to be compared with its meaning in all that it writes.
+
+        Parameters
+        ----------
+        intrinsic : Intrinsic
+            The function.
+        arrays : sequence
+            For each parameter what it points to at first, or its number.
+        dims : dict
+            Symbolic dimensions of the meaning by name.
+        """
+        self._intrinsics[intrinsic.name] = intrinsic
+        printed = print_c(lower_tir(intrinsic.meaning), restrict=False)
+        meaning = self._functions.setdefault(printed, f"kernel_{len(self._functions)}")
+        values, copies, compared = self._pointers(intrinsic, arrays)
+        numbers = [str(dims[d]) for d in intrinsic.dims]
+        calls = [(intrinsic.name, 0, numbers), (meaning, 1, [str(dims[d]) for d in printed.dims])]
+        lines = [
+            f"{name}({', '.join([*(v[which] for v in values), *tail])});"
+            for name, which, tail in calls
+        ]
+        body = "\n  ".join(
+            [*copies, *lines, f"ram[{MARGIN}] = (uint8_t)({' || '.join(compared)});"]
+        )
+        number, place = len(self._cases), self._blob.add(np.zeros(1, np.uint8))
+        self._cases.append(
+            f"static void call_case_{number}(const union value *v) {{\n  (void)v;\n  {body}\n}}\n"
+            f"#define CASE_{number} {{call_case_{number}, 0, blob + {place}, 1}}\n"
+        )
+        self.labels.append(f"{intrinsic.name}, {dims}")
+
+    def _pointers(
+        self, intrinsic: Intrinsic, arrays: Sequence[Any]
+    ) -> tuple[list[tuple[str, str]], list[str], list[str]]:
+        """Return the arguments of both functions, copies to make first, and comparisons after.
+
+        What is written has a margin on either side, which is compared as well.
+        """
+        values: list[tuple[str, str]] = []
+        copies: list[str] = []
+        compared: list[str] = []
+        offset = 1024
+        for position, array in enumerate(arrays):
+            if not isinstance(array, np.ndarray):
+                values.append((str(array), str(array)))
+                continue
+            place, size = self._blob.add(array), array.nbytes
+            if position not in intrinsic.writes:
+                values.append((f"(const void *)(blob + {place})",) * 2)
+                continue
+            step = -(-size // ALIGNMENT) * ALIGNMENT + 2 * MARGIN
+            both = (offset + MARGIN, offset + step + MARGIN)
+            copies += [f"memcpy(ram + {o}, blob + {place}, {size});" for o in both]
+            values.append((f"(void *)(ram + {both[0]})", f"(void *)(ram + {both[1]})"))
+            compared.append(f"memcmp(ram + {offset}, ram + {offset + step}, {step}) != 0")
+            offset += 2 * step
+        assert offset < RAM
+        assert compared
+        return values, copies, compared
 
     def failures(self, folder: Path) -> list[str]:
         """Build and run; returns the labels of the wrong cases, the first of each batch."""
@@ -151,7 +208,8 @@ def _trampoline(name: str, printed: CFunction) -> str:
         member = "pointer" if "*" in parameter else "number"
         cast = f"({kind} *)" if "*" in parameter and not kind.endswith("*") else f"({kind})"
         arguments.append(f"{cast}v[{index}].{member}")
-    return f"static void call_{name}(const union value *v) {{ {name}({', '.join(arguments)}); }}\n"
+    head = f"static inline void call_{name}(const union value *v)"
+    return f"{head} {{ {name}({', '.join(arguments)}); }}\n"
 
 
 _HEADER = """\

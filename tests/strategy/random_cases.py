@@ -250,11 +250,11 @@ def forms_of(operator: str) -> Iterator[list[Case]]:
     for number in range(forms):
         seed = [zlib.crc32(operator.encode()), number]
         call, draw = generator(np.random.default_rng(seed))
-        make = partial(_case, call, draw, seed)
+        make = partial(case_of, call, draw, seed)
         yield [make(index) for index in range(count)]
 
 
-def _case(call: IntegerCall, draw: Draw, seed: list[int], index: int) -> Case:
+def case_of(call: IntegerCall, draw: Draw, seed: list[int], index: int) -> Case:
     seeds = [*seed, index]
     args, sizes = draw(np.random.default_rng(seeds))
     filled = tuple(t if isinstance(t, Tensor) else a for t, a in zip(call.args, args, strict=True))
