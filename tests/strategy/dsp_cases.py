@@ -5,11 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from kernel_bench import Case
-from random_cases import Form, Rng, case_of, linear
+from random_cases import Form, Rng, attention, case_of, linear
 
+WIDTHS = (4, 8, 12, 16, 20, 32, 64, 128, 132, 260)
 Generate = Callable[[int], Iterator[Case]]
 
 
@@ -28,6 +30,17 @@ def _linear(part: int) -> Iterator[Case]:
         yield case if number % 2 else _with_args(case, [_symmetric(a) for a in case.args])
 
 
+def _attention(part: int) -> Iterator[Case]:
+    """Yield cases in widths of whole words, with tables that end with 0."""
+    for case in _drawn("attention", partial(attention, widths=WIDTHS), 50, 6, part):
+        yield _with_args(case, [_ended(a) for a in case.args])
+
+
+def _ended(value: object) -> object:
+    is_table = isinstance(value, np.ndarray) and value.dtype == np.int8 and value.shape == (256,)
+    return np.append(value[:-1], np.int8(0)) if is_table else value
+
+
 def _symmetric(value: object) -> object:
     weight = isinstance(value, np.ndarray) and value.dtype == np.int8 and value.ndim == 2
     return np.maximum(value, -127) if weight else value
@@ -44,5 +57,6 @@ def _with_args(case: Case, args: list[object]) -> Case:
 
 DSP_CASES: dict[str, tuple[Generate, int]] = {
     "linear": (_linear, 200),
+    "attention": (_attention, 200),
 }
 """Operator: its cases, and how many the kernels must take at least."""

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from random_cases import INT32_MAX, Rng, pick, values
 
+from tvm_embbert.quantize import arithmetic
+from tvm_embbert.strategy.attention import distance_limit
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.context import context
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix import (
     UNROLLED,
     MatrixForm,
     interleave,
     matrix,
 )
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import ScoresForm, scores
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.weights import weights
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import groups_of, widen
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 
@@ -50,8 +55,55 @@ def _matrix(rng: Rng) -> Iterator[Call]:
         yield matrix(form), [wide, *index, *arrays, result], dims
 
 
+def _scores(rng: Rng) -> Iterator[Call]:
+    form = ScoresForm(pick(rng, (4, 8, 32, 128, 508)), bool(rng.integers(2)))
+    keys = pick(rng, (1, 2, 3, 7, 32, 33))
+    wide = values(rng, (form.width // 4, 2, 4, 2), "int8").astype(np.int16)
+    hidden = [rng.random(keys) < rng.choice([0.0, 0.5, 1.0])] if form.masked else []
+    arrays = [wide, values(rng, (keys, form.width), "int8"), *hidden, *_score_places(rng, keys)]
+    yield scores(form), [*arrays, np.zeros(4, np.int32)], {"keys": keys}
+
+
+def _score_places(rng: Rng, keys: int) -> list[Any]:
+    """Return memory for the scores; one byte at least, which is not touched."""
+    low = values(rng, (max(1, keys // 2), 4, 2), "int16")
+    high = values(rng, (max(1, keys // 2), 2, 2, 2), "int8")
+    return [low, high, rng.integers(-(2**22), 2**22, 4).astype(np.int32)]
+
+
+def _weights(rng: Rng) -> Iterator[Call]:
+    for shift in (0, pick(rng, (1, 2, 6))):
+        keys = pick(rng, (1, 2, 3, 7, 32, 33))
+        places = _score_places(rng, keys)
+        tops = np.full(4, 2**23, np.int32)
+        table = rng.integers(0, 128, 256).astype(np.int8)
+        multiplier = int(rng.integers(2**30, INT32_MAX)) >> (0 if shift else pick(rng, (2, 10, 19)))
+        scaling = [distance_limit(multiplier, shift), multiplier, shift]
+        found = [np.zeros((max(1, keys // 2), 4, 2), np.int16), np.zeros(4, np.int32)]
+        yield weights(shift > 0), [*places, tops, table, *scaling, *found], {"keys": keys}
+
+
+def _context(rng: Rng) -> Iterator[Call]:
+    width, keys = pick(rng, (4, 8, 20, 128, 260)), pick(rng, (1, 2, 3, 15, 16, 33, 64))
+    rows = pick(rng, (1, 2, 3, 4))
+    pairs = rng.integers(0, 128, (max(1, keys // 2), 4, 2)).astype(np.int16)
+    last = rng.integers(0, 128, 4).astype(np.int32)
+    totals = pairs[: keys // 2].sum(axis=(0, 2), dtype=np.int32) + (keys % 2) * last
+    for a in (last, totals):
+        a[rows:] = a[rows - 1]
+    pairs[:, rows:] = pairs[:, rows - 1 : rows]
+    ratio = arithmetic.reciprocal(2.0 ** rng.uniform(-6, 3))
+    scaling = [totals, ratio.numerator, ratio.shift]
+    result = values(rng, (rows, width), "int8")
+    arrays = [pairs, last, values(rng, (keys, width), "int8"), *scaling, result]
+    yield context(width), arrays, {"keys": keys, "rows": rows}
+
+
 INTRINSICS: dict[str, tuple[Callable[[Rng], Iterator[Call]], int]] = {
     "widen": (_widen, 20),
     "matrix": (_matrix, 15),
+    "scores": (_scores, 40),
+    "weights": (_weights, 30),
+    "context": (_context, 40),
 }
 """Name of a generator: the generator, and how often it is drawn from."""

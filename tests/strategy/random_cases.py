@@ -113,8 +113,8 @@ def causal_convolution(rng: Rng) -> Form:
     return IntegerCall("causal_convolution", "call", template, output), draw
 
 
-def attention(rng: Rng) -> Form:
-    width, masked = pick(rng, SIZES), rng.random() < 0.6
+def attention(rng: Rng, widths: Sequence[int] = SIZES) -> Form:
+    width, masked = pick(rng, widths), rng.random() < 0.6
     shift, context_shift = pick(rng, (0, 0, 1, 2, 6)), pick(rng, (0, 1, 2, 4))
 
     def draw(rng: Rng) -> tuple[tuple[Any, ...], dict[str, int]]:
