@@ -9,9 +9,10 @@ from functools import partial
 
 import numpy as np
 from kernel_bench import Case
-from random_cases import Form, Rng, attention, case_of, linear
+from random_cases import Form, Rng, attention, case_of, causal_convolution, linear
 
 WIDTHS = (4, 8, 12, 16, 20, 32, 64, 128, 132, 260)
+EVEN = (2, 4, 6, 14, 32, 34, 128)
 Generate = Callable[[int], Iterator[Case]]
 
 
@@ -55,8 +56,14 @@ def _with_args(case: Case, args: list[object]) -> Case:
     return replace(case, call=replace(call, args=tuple(constants)), args=tuple(args))
 
 
+def _convolution(part: int) -> Iterator[Case]:
+    """Yield cases, of one filter a channel mostly."""
+    yield from _drawn("convolution", partial(causal_convolution, widths=EVEN), 50, 4, part)
+
+
 DSP_CASES: dict[str, tuple[Generate, int]] = {
     "linear": (_linear, 200),
     "attention": (_attention, 200),
+    "causal_convolution": (_convolution, 80),
 }
 """Operator: its cases, and how many the kernels must take at least."""

@@ -18,6 +18,7 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix import (
     matrix,
 )
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import ScoresForm, scores
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.taps import neighbours, pairs_of, taps
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.weights import weights
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import groups_of, widen
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
@@ -99,11 +100,38 @@ def _context(rng: Rng) -> Iterator[Call]:
     yield context(width), arrays, {"keys": keys, "rows": rows}
 
 
+def _neighbours(rng: Rng) -> Iterator[Call]:
+    number, rows, channels = pick(rng, (8, 16, 32)), pick(rng, (1, 2, 5, 16, 19)), pick(rng, (2, 8))
+    first = 16 * int(rng.integers(0, 1 + (rows - 1) // 16))
+    before = pick(rng, (0, 1, 6, 30, 31))
+    x = values(rng, (before + rows, channels), "int8")
+    channel = 2 * int(rng.integers(channels // 2))
+    arrays = [x, first, channel, np.zeros((pairs_of(number), 2, 2), np.int16)]
+    yield (
+        neighbours(),
+        arrays,
+        {"taps": number, "before": before, "rows": rows, "channels": channels},
+    )
+
+
+def _taps(rng: Rng) -> Iterator[Call]:
+    number, rows, channels = pick(rng, (8, 16, 32)), pick(rng, (1, 2, 5, 8, 16)), pick(rng, (2, 8))
+    pairs = values(rng, (pairs_of(number), 2, 2), "int8").astype(np.int16)
+    weight = values(rng, (number // 2, 2, 2), "int8")
+    bias = rng.integers(-(2**19), 2**19, 2).astype(np.int32)
+    multiplier = rng.integers(0, INT32_MAX >> pick(rng, (0, 8)), 2).astype(np.int32)
+    arrays = [pairs, weight, bias, multiplier, pick(rng, (0, 1, 4))]
+    result = values(rng, (rows, channels), "int8")
+    yield taps(), [*arrays, result], {"taps": number, "rows": rows, "channels": channels}
+
+
 INTRINSICS: dict[str, tuple[Callable[[Rng], Iterator[Call]], int]] = {
     "widen": (_widen, 20),
     "matrix": (_matrix, 15),
     "scores": (_scores, 40),
     "weights": (_weights, 30),
     "context": (_context, 40),
+    "neighbours": (_neighbours, 40),
+    "taps": (_taps, 40),
 }
 """Name of a generator: the generator, and how often it is drawn from."""

@@ -94,8 +94,8 @@ def linear(rng: Rng) -> Form:
     return IntegerCall("linear", "call", template, Tensor("y", ("n", outputs), result)), draw
 
 
-def causal_convolution(rng: Rng) -> Form:
-    inputs, copies = pick(rng, SIZES), pick(rng, (1, 1, 2, 3))
+def causal_convolution(rng: Rng, widths: Sequence[int] = SIZES) -> Form:
+    inputs, copies = pick(rng, widths), pick(rng, (1, 1, 2, 3))
     taps, shift = pick(rng, (1, 2, 3, 8, 32)), pick(rng, (0, 0, 1, 4))
     outputs = inputs * copies
 
