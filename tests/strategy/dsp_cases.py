@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 from kernel_bench import Case
-from random_cases import Form, Rng, attention, case_of, causal_convolution, linear
+from random_cases import SIZES, Form, Rng, attention, case_of, causal_convolution, linear, rms_norm
 
 WIDTHS = (4, 8, 12, 16, 20, 32, 64, 128, 132, 260)
 EVEN = (2, 4, 6, 14, 32, 34, 128)
@@ -61,9 +61,14 @@ def _convolution(part: int) -> Iterator[Case]:
     yield from _drawn("convolution", partial(causal_convolution, widths=EVEN), 50, 4, part)
 
 
+def _norm(part: int) -> Iterator[Case]:
+    yield from _drawn("norm", partial(rms_norm, widths=(*SIZES, *WIDTHS)), 25, 4, part)
+
+
 DSP_CASES: dict[str, tuple[Generate, int]] = {
     "linear": (_linear, 200),
     "attention": (_attention, 200),
     "causal_convolution": (_convolution, 80),
+    "rms_norm": (_norm, 100),
 }
 """Operator: its cases, and how many the kernels must take at least."""

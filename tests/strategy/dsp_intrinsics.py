@@ -17,6 +17,7 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix import (
     interleave,
     matrix,
 )
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.rms_norm import normalize
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import ScoresForm, scores
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.taps import neighbours, pairs_of, taps
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.weights import weights
@@ -125,6 +126,14 @@ def _taps(rng: Rng) -> Iterator[Call]:
     yield taps(), [*arrays, result], {"taps": number, "rows": rows, "channels": channels}
 
 
+def _normalize(rng: Rng) -> Iterator[Call]:
+    rows, channels = pick(rng, (1, 3)), pick(rng, (1, 2, 7, 8, 15, 64, 129))
+    x = values(rng, (rows, channels), "int16") >> pick(rng, (0, 3, 14))
+    scaling = [int(2 ** rng.uniform(0, 40)), int(rng.integers(2**14, 2**15)), pick(rng, (1, 5, 10))]
+    result = values(rng, (rows, channels), "int8")
+    yield normalize(), [x, *scaling, result], {"rows": rows, "channels": channels}
+
+
 INTRINSICS: dict[str, tuple[Callable[[Rng], Iterator[Call]], int]] = {
     "widen": (_widen, 20),
     "matrix": (_matrix, 15),
@@ -133,5 +142,6 @@ INTRINSICS: dict[str, tuple[Callable[[Rng], Iterator[Call]], int]] = {
     "context": (_context, 40),
     "neighbours": (_neighbours, 40),
     "taps": (_taps, 40),
+    "normalize": (_normalize, 40),
 }
 """Name of a generator: the generator, and how often it is drawn from."""

@@ -151,8 +151,8 @@ def _hidden(rng: Rng, keys: int) -> np.ndarray:
     return hidden
 
 
-def rms_norm(rng: Rng) -> Form:
-    channels = pick(rng, SIZES)
+def rms_norm(rng: Rng, widths: Sequence[int] = SIZES) -> Form:
+    channels = pick(rng, widths)
 
     def draw(rng: Rng) -> tuple[tuple[Any, ...], dict[str, int]]:
         rows = pick(rng, SIZES)

@@ -1,0 +1,134 @@
+"""RMSNorm: two squares an instruction, then a product, a shift and a saturation an element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm.script import tirx as T
+
+from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
+from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
+from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
+from tvm_embbert.strategy.registry import register_implementation
+
+
+@register_implementation
+class DspRMSNorm(Implementation):
+    """One kernel for all calls of the same width; what calibration decides is passed to it."""
+
+    operator = "rms_norm"
+    isa = "armv7e-m-dsp"
+    priority = 10
+
+    def kernel(self, call: IntegerCall) -> Kernel:
+        """Build the kernel; epsilon, gain and shift are scalars."""
+        tensor, *scalars = call.args
+        made = _kernel(int(tensor.shape[-1]))
+        scaling = tuple(scalars)
+        return Kernel(made, (), scaling, dims={"rows": call.rows}, intrinsics=(normalize(),))
+
+
+def normalize() -> Intrinsic:
+    """Return the intrinsic: rows (rows, channels) int16 by their root mean square, int8."""
+    return Intrinsic("te_dsp_rms_norm", _C, _meaning(), ("rows", "channels"))
+
+
+def _kernel(channels: int) -> Any:
+    with prim_func("rms_norm_dsp") as tir:
+        rows = tir.dim("rows")
+        x = tir.tensor("x", (rows, channels), "int16")
+        epsilon = tir.scalar("epsilon", "int64")
+        gain, shift = tir.scalar("gain"), tir.scalar("shift")
+        result = tir.tensor("result", (rows, channels), "int8")
+        to = address(result[0, 0])
+        normalize()(address(x[0, 0]), epsilon, gain, shift, to, rows, channels)
+    return tir.prim_func
+
+
+def _meaning() -> Any:
+    with prim_func("rms_norm") as tir:
+        rows, channels = tir.dim("rows"), tir.dim("channels")
+        x = tir.tensor("x", (rows, channels), "int16")
+        epsilon = tir.scalar("epsilon", "int64")
+        gain, shift = tir.scalar("gain"), tir.scalar("shift")
+        result = tir.tensor("result", (rows, channels), "int8")
+        squares = tir.local("squares", "int64")
+        with tir.loop("i", rows) as i:
+            tir.store(squares, 0, epsilon)
+            with tir.loop("c", channels) as c:
+                square = widened(x[i, c]) * widened(x[i, c])
+                tir.accumulate(squares, 0, T.Cast("int64", square))
+            scale = arithmetic("int32", "norm_multiplier", squares[0], gain)
+            bits = arithmetic("int32", "norm_shift", squares[0], shift)
+            with tir.loop("c", channels) as c:
+                scaled = arithmetic("int32", "round_shift", widened(x[i, c]) * scale, bits)
+                tir.store(result, (i, c), saturate(scaled, "int8"))
+    return tir.prim_func
+
+
+_C = """
+#define TE_DSP_RMS_NORM_SQUARES \\
+  "ldr %[a], [%[x]], #4\\n\\t" \\
+  "ldr %[b], [%[x]], #4\\n\\t" \\
+  "smlald %[low], %[high], %[a], %[a]\\n\\t" \\
+  "smlald %[low], %[high], %[b], %[b]\\n\\t"
+#define TE_DSP_RMS_NORM_SCALE \\
+  "ldr %[a], [%[x]], #4\\n\\t" \\
+  "smlatb %[b], %[a], %[scale], %[half]\\n\\t" \\
+  "smlabb %[a], %[a], %[scale], %[half]\\n\\t" \\
+  "asr %[b], %[b], %[bits]\\n\\t" \\
+  "asr %[a], %[a], %[bits]\\n\\t" \\
+  "ssat %[b], #8, %[b]\\n\\t" \\
+  "ssat %[a], #8, %[a]\\n\\t" \\
+  "strb %[b], [%[y], #1]\\n\\t" \\
+  "strb %[a], [%[y]], #2\\n\\t"
+
+/* The sum of squares of a row and `sum`. */
+static inline int64_t te_dsp_rms_norm_squares(const int16_t *x, int64_t sum, int32_t channels) {
+  uint32_t low = (uint32_t)(uint64_t)sum, high = (uint32_t)((uint64_t)sum >> 32);
+  for (const int16_t *const end = x + (channels & ~7); x != end;) {
+    uint32_t a, b;
+    __asm__ volatile(TE_DSP_RMS_NORM_SQUARES TE_DSP_RMS_NORM_SQUARES
+        : [x] "+r"(x), [low] "+r"(low), [high] "+r"(high), [a] "=&r"(a), [b] "=&r"(b)
+        :
+        : "memory");
+  }
+  sum = (int64_t)((uint64_t)high << 32 | low);
+  for (int32_t c = 0; c < (channels & 7); ++c) {
+    sum += x[c] * x[c];
+  }
+  return sum;
+}
+
+/* As te_norm_exponent; the sum is at least 1. */
+static inline int32_t te_dsp_rms_norm_exponent(int64_t sum) {
+  const int32_t bits = 64 - __builtin_clzll((uint64_t)sum);
+  return bits - 32 + (bits & 1);
+}
+
+static void te_dsp_rms_norm(const int16_t *x, int64_t epsilon, int32_t gain, int32_t shift,
+    int8_t *y, int32_t rows, int32_t channels) {
+  for (int32_t i = 0; i < rows; ++i) {
+    const int64_t sum = te_dsp_rms_norm_squares(x, epsilon, channels);
+    const int32_t exponent = te_dsp_rms_norm_exponent(sum);
+    const uint64_t t = exponent > 0 ? (uint64_t)sum >> exponent : (uint64_t)sum << -exponent;
+    const uint32_t inverse = (UINT32_C(1) << 31) / te_integer_square_root((uint32_t)t);
+    const int32_t scale = (int32_t)(((uint32_t)gain * inverse) >> 16);
+    const int32_t bits = shift + 15 + exponent / 2;
+    const int32_t half = (int32_t)(1 << (bits - 1));
+    for (const int16_t *const end = x + (channels & ~7); x != end;) {
+      int32_t a, b;
+      __asm__ volatile(TE_DSP_RMS_NORM_SCALE TE_DSP_RMS_NORM_SCALE TE_DSP_RMS_NORM_SCALE
+          TE_DSP_RMS_NORM_SCALE
+          : [x] "+r"(x), [y] "+r"(y), [a] "=&r"(a), [b] "=&r"(b)
+          : [scale] "r"(scale), [half] "r"(half), [bits] "r"(bits)
+          : "memory");
+    }
+    for (int32_t c = 0; c < (channels & 7); ++c) {
+      *y++ = te_saturate_int8(te_round_shift(*x++ * scale, bits));
+    }
+  }
+}
+"""
