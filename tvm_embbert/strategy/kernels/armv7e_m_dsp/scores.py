@@ -106,14 +106,39 @@ def _c(form: ScoresForm) -> str:
         "WIDTH": str(form.width),
         "GROUPS": " ".join([f"{form.name.upper()}_GROUP"] * unrolled),
         "MASK": "const uint8_t *hidden, " if form.masked else "",
-        "HIDDEN": "hidden[{j}]" if form.masked else "0",
+        "HIDDEN": "hidden[j]" if form.masked else "0",
     }
-    text = _C.replace("@HIDDEN0@", fields["HIDDEN"].format(j="j"))
-    text = text.replace("@HIDDEN1@", fields["HIDDEN"].format(j="j + 1"))
+    text = _C.replace("@HIDE@", _HIDE if form.masked else "")
+    text = text.replace("@SEEN@", _SEEN if form.masked else "    {\n")
     for name, value in fields.items():
         text = text.replace(f"@{name}@", value)
     return text
 
+
+_HIDE = """/* A pair of keys of which one is hidden, or both: its scores are stored already. */
+static __attribute__((noinline)) void @NAME@_hide(const uint8_t *hidden, uint32_t *low,
+    uint32_t *high, int32_t *tops) {
+  for (int32_t key = 0; key < 2; ++key) {
+    const uint32_t taken = UINT32_C(0xffff) << (16 * key);
+    for (int32_t r = 0; r < 4; ++r) {
+      if (hidden[key]) {
+        low[r] &= ~taken;
+        high[r >> 1] = (high[r >> 1] & ~taken) | (UINT32_C(0x80808080) & taken);
+      } else {
+        const int32_t upper = (int8_t)(high[r >> 1] >> (16 * key + 8 * (r & 1)));
+        tops[r] = te_max(tops[r], upper * 65536 + (int32_t)(low[r] >> (16 * key) & 0xffff));
+      }
+    }
+  }
+}
+
+"""
+
+_SEEN = """\
+    if (hidden[j] | hidden[j + 1]) {
+      @NAME@_hide(hidden + j, lows, highs, tops);
+    } else {
+"""
 
 _C = """
 #define @MACRO@_GROUP \\
@@ -159,7 +184,7 @@ static inline void @NAME@_store(uint32_t *low, uint32_t *high, int32_t s0, int32
   high[0] = high0 | high1 << 8;
 }
 
-/* One key against four queries: the last of an odd number. */
+@HIDE@/* One key against four queries: the last of an odd number. */
 static inline void @NAME@_last(const int16_t *wide, const int8_t *k, int32_t *s) {
   s[0] = s[1] = s[2] = s[3] = 0;
   for (int32_t c = 0; c < @WIDTH@; ++c) {
@@ -190,25 +215,17 @@ static void @NAME@(const int16_t *wide, const int8_t *k, @MASK@int16_t *low,
           [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t), [u] "=&r"(u)
         : [end] "m"(end)
         : "cc", "memory");
-    if (@HIDDEN0@) {
-      s0 = s1 = s2 = s3 = -(1 << 23);
-    } else {
-      @NAME@_largest(tops, s0, s1, s2, s3);
-    }
-    if (@HIDDEN1@) {
-      z0 = z1 = z2 = z3 = -(1 << 23);
-    } else {
-      @NAME@_largest(tops, z0, z1, z2, z3);
-    }
     @NAME@_store(lows, highs, s0, s1, z0, z1);
     @NAME@_store(lows + 2, highs + 1, s2, s3, z2, z3);
+@SEEN@      @NAME@_largest(tops, te_max(s0, z0), te_max(s1, z1), te_max(s2, z2), te_max(s3, z3));
+    }
     lows += 4;
     highs += 2;
     k += @WIDTH@;
   }
   if (j < keys) {
     @NAME@_last(wide, k, last);
-    if (@HIDDEN0@) {
+    if (@HIDDEN@) {
       last[0] = last[1] = last[2] = last[3] = -(1 << 23);
     } else {
       @NAME@_largest(tops, last[0], last[1], last[2], last[3]);
