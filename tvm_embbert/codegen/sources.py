@@ -8,6 +8,7 @@ import numpy as np
 
 from tvm_embbert.codegen.c_expression import C_TYPES
 from tvm_embbert.codegen.c_printer import CFunction
+from tvm_embbert.codegen.intrinsics import print_intrinsic
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.program.program import Array, Program
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
@@ -43,7 +44,7 @@ def print_kernels(
     printed = "\n".join(f.definition(names.symbol(n)) for n, f in functions.items())
     headers = dict.fromkeys(h for i in intrinsics.values() for h in i.headers)
     included = "".join(f"#include <{header}>\n" for header in headers)
-    bodies = "".join(f"{i.c.strip()}\n\n" for i in intrinsics.values())
+    bodies = "".join(map(print_intrinsic, intrinsics.values()))
     own = f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n'
     return f"{included}{own}\n{bodies}{printed}"
 

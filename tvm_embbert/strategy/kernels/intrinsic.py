@@ -32,6 +32,9 @@ class Intrinsic:
         Names of the meaning's symbolic dimensions: int32 parameters of the C behind the others.
     headers : tuple of str
         Headers that the C needs, such as ``arm_mve.h``.
+    guard : str
+        Macro that compilers define where they take the C. Elsewhere, as on the machine that
+        compiles the model, the meaning runs.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Intrinsic:
     meaning: Any
     dims: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    guard: str = ""
 
     @cached_property
     def writes(self) -> frozenset[int]:

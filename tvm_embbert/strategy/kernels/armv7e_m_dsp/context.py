@@ -11,6 +11,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, widened
+from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import ROWS
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import prim_func
@@ -26,7 +27,7 @@ def context(width: int) -> Intrinsic:
     source = _C.replace("@LOAD@", load)
     for field, value in {"NAME": name, "MACRO": name.upper(), "WIDTH": str(width)}.items():
         source = source.replace(f"@{field}@", value)
-    return Intrinsic(name, source, _meaning(width), ("keys", "rows"))
+    return Intrinsic(name, source, _meaning(width), ("keys", "rows"), guard=GUARD)
 
 
 def _meaning(width: int) -> Any:

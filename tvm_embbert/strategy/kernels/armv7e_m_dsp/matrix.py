@@ -16,6 +16,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, widened
+from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import ROWS
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
@@ -61,7 +62,7 @@ class MatrixForm:
 def matrix(form: MatrixForm) -> Intrinsic:
     """Return the intrinsic: ``result = requantized(wide @ weight.T + bias)`` for up to 4 rows."""
     dims = ("pairs", "outputs", "rows", *(("indices",) if form.indexed else ()))
-    return Intrinsic(form.name, _c(form), _meaning(form), dims)
+    return Intrinsic(form.name, _c(form), _meaning(form), dims, guard=GUARD)
 
 
 def _meaning(form: MatrixForm) -> Any:

@@ -8,6 +8,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
+from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import prim_func
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
@@ -32,7 +33,7 @@ class DspRMSNorm(Implementation):
 
 def normalize() -> Intrinsic:
     """Return the intrinsic: rows (rows, channels) int16 by their root mean square, int8."""
-    return Intrinsic("te_dsp_rms_norm", _C, _meaning(), ("rows", "channels"))
+    return Intrinsic("te_dsp_rms_norm", _C, _meaning(), ("rows", "channels"), guard=GUARD)
 
 
 def _kernel(channels: int) -> Any:

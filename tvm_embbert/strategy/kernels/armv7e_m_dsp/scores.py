@@ -12,6 +12,7 @@ from typing import Any
 from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import tile_of, widened
+from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import GROUP, ROWS, widened_order
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, Tir, prim_func
@@ -40,7 +41,7 @@ def scores(form: ScoresForm) -> Intrinsic:
     pairs of rows, keys and rows; those of an odd key to ``last`` (4). Where all keys are hidden, 0
     is the largest.
     """
-    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",))
+    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=GUARD)
 
 
 def split_score(j: Expr, r: int) -> tuple[Any, Any]:

@@ -11,6 +11,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, widened
+from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 
@@ -26,12 +27,14 @@ def neighbours() -> Intrinsic:
     The first y is ``taps - 1`` rows in front of the group's first row; pairs are written up to the
     group's last row.
     """
-    return Intrinsic("te_dsp_neighbours", _PAIRS, _pairs(), ("taps", "before", "rows", "channels"))
+    return Intrinsic(
+        "te_dsp_neighbours", _PAIRS, _pairs(), ("taps", "before", "rows", "channels"), guard=GUARD
+    )
 
 
 def taps() -> Intrinsic:
     """Return the intrinsic: up to 16 rows of two channels of the result."""
-    return Intrinsic("te_dsp_taps", _TAPS, _taps(), ("taps", "rows", "channels"))
+    return Intrinsic("te_dsp_taps", _TAPS, _taps(), ("taps", "rows", "channels"), guard=GUARD)
 
 
 def pairs_of(number: Any) -> Any:

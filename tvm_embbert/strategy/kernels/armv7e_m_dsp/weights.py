@@ -8,6 +8,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, widened
+from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import split_score, unsigned
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import ROWS
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
@@ -23,7 +24,7 @@ def weights(shifted: bool) -> Intrinsic:
     name = f"te_dsp_weights{'_shifted' if shifted else ''}"
     source = _C.replace("@NAME@", name).replace("@INDEX@", _SHIFTED if shifted else _INDEX)
     source = source.replace("@UNUSED@", "" if shifted else "\n  (void)limit, (void)shift;")
-    return Intrinsic(name, source, _meaning(shifted), ("keys",))
+    return Intrinsic(name, source, _meaning(shifted), ("keys",), guard=GUARD)
 
 
 def _meaning(shifted: bool) -> Any:
@@ -46,7 +47,7 @@ def _meaning(shifted: bool) -> Any:
                 score = widened(high[upper]) * 65536 + unsigned(low[lower])
                 weight = table[_index(tops[r] - score, shifted, scaling)]
                 tir.store(found, lower, T.Cast("int16", weight))
-                tir.accumulate(totals, r, widened(weight))
+                tir.accumulate(totals, r, widened(found[lower]))
             with tir.when(T.truncmod(keys, 2) > 0):
                 index = _index(tops[r] - last[r], shifted, scaling)
                 tir.store(last, r, widened(table[index]))

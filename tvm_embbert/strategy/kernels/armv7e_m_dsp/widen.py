@@ -10,6 +10,7 @@ from typing import Any
 
 from tvm.script import tirx as T
 
+from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 
@@ -35,7 +36,9 @@ def groups_of(width: Any) -> Any:
 def widen(dtype: str) -> Intrinsic:
     """Return the intrinsic that widens ``x`` (rows, width) to ``wide`` (groups, 2, 4, 2) int16."""
     source, name = (_C_S8, "s8") if dtype == "int8" else (_C_S16, "s16")
-    return Intrinsic(f"te_dsp_widen_{name}", source, _meaning(dtype), ("rows", "width"))
+    return Intrinsic(
+        f"te_dsp_widen_{name}", source, _meaning(dtype), ("rows", "width"), guard=GUARD
+    )
 
 
 def _meaning(dtype: str) -> Any:
