@@ -55,6 +55,7 @@ class DspAttention(Implementation):
                 Tensor("high", (keys, ROWS), "int8"),
                 Tensor("sums", (3, ROWS), "int32"),
             ),
+            row_block=ROWS,
             dims={"rows": call.rows, "keys": keys},
             intrinsics=form.intrinsics,
         )

@@ -14,6 +14,7 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.taps import (
     pairs_of,
     taps,
 )
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import ROWS
 from tvm_embbert.strategy.kernels.intrinsic import address
 from tvm_embbert.strategy.kernels.tir import prim_func
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
@@ -44,6 +45,7 @@ class DspCausalConvolution(Implementation):
             _convolution(int(x.shape[-1]), number, shift),
             (laid, bias, multiplier),
             scratch=(Tensor("pairs", (pairs_of(number), 2, 2), "int16"),),
+            row_block=ROWS,
             dims={"rows": call.rows},
             window=weight.shape[0] - 1,
             intrinsics=(neighbours(), taps()),

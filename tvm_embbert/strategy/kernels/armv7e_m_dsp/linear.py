@@ -52,6 +52,7 @@ class DspLinear(Implementation):
             _linear(call, inputs, form, constants),
             (*tables, *constants),
             scratch=(Tensor("wide", (pairs, ROWS, 2), "int16"),),
+            row_block=ROWS,
             dims={"rows": call.rows},
             intrinsics=tuple(_intrinsics(inputs, form)),
         )
