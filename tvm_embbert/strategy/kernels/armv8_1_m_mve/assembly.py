@@ -1,0 +1,74 @@
+"""Functions of inline assembly: operands by name, clobbers as the text uses registers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+SUMS = ("r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr")
+"""The registers that VMLADAVA can add to."""
+LANES = 16
+"""Bytes of a vector."""
+
+
+def function(name: str, parameters: Mapping[str, str], body: str) -> str:
+    """Return a static C function, never inlined: most of the registers are its own.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    parameters : mapping
+        Name of each parameter to its type, as ``const int8_t *``.
+    body : str
+        Statements.
+    """
+    declared = ", ".join(f"{t}{'' if t.endswith('*') else ' '}{n}" for n, t in parameters.items())
+    return f"__attribute__((noinline)) static void {name}({declared}) {{\n{body}}}"
+
+
+def assembly(
+    lines: Iterable[str], changed: Sequence[str], read: Mapping[str, str] | None = None
+) -> str:
+    """Return a statement of inline assembly; ``{x}`` in a line stands for the operand x.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Instructions and labels.
+    changed : sequence of str
+        C variables that the lines read and change.
+    read : mapping, optional
+        Operands that the lines only read: their C expressions.
+    """
+    given = dict(read or {})
+    text = [line.format(**{n: f"%[{n}]" for n in (*changed, *given)}) for line in lines]
+    shown = "\n".join(f'      "{line}\\n\\t"' for line in text)
+    low = _low(text)
+    outputs = [f'[{n}] "+{"l" if n in low else "r"}"({n})' for n in changed]
+    inputs = [f'[{n}] "{"l" if n in low else "r"}"({e})' for n, e in given.items()]
+    clobbers = [f'"{c}"' for c in [*_clobbers(text), "cc", "memory"]]
+    lists = "".join(f"\n      : {', '.join(part)}" for part in (outputs, inputs, clobbers))
+    return f"  __asm__ volatile(\n{shown}{lists});\n"
+
+
+def sums_of(row: int) -> Sequence[str]:
+    """Return the four sums of row 0 or 1."""
+    return SUMS[4 * row : 4 * row + 4]
+
+
+def _low(lines: Iterable[str]) -> set[str]:
+    """Return the operands that need one of r0 to r7: loads that widen, stores that narrow."""
+    access = r"\bv(?:ld|st)r(?:bt?\.[us]?(?:16|32)|ht?\.[us]?32)[^\[]*\[%\[(\w+)"
+    return {name for line in lines for name in re.findall(access, line)}
+
+
+def _clobbers(lines: Iterable[str]) -> list[str]:
+    """Return the registers that the lines name, q registers for the halves too."""
+    text = "\n".join(lines)
+    general = set(re.findall(r"\b(?:r\d+|lr)\b", text))
+    vectors = {int(n) for n in re.findall(r"\bq(\d)\b", text)}
+    for first, last in re.findall(r"\bd(\d+)-d(\d+)\b", text):
+        vectors |= set(range(int(first) // 2, int(last) // 2 + 1))
+    ordered = sorted(general, key=lambda r: (len(r) - (r == "lr"), r))
+    return [*ordered, *(f"q{v}" for v in sorted(vectors))]
