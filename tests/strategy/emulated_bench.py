@@ -190,11 +190,12 @@ class EmulatedBench:
 
 
 def _scratch(kernel: Kernel, case: Case) -> list[tuple[tuple[int, ...], str]]:
-    sizes = {**case.sizes}
-    return [
-        (tuple(sizes[d] if isinstance(d, str) else d for d in s.shape), s.dtype)
-        for s in kernel.scratch
-    ]
+    """Return shape and type of the scratch, each symbolic dimension resolved."""
+    made = []
+    for s in kernel.scratch:
+        first, *others = (case.sizes[d] if isinstance(d, str) else d for d in s.shape)
+        made.append(((-(-first // s.multiple) * s.multiple, *others), s.dtype))
+    return made
 
 
 def _resolved(kernel: Kernel, case: Case) -> dict[str, int]:

@@ -10,7 +10,10 @@ from intrinsic_bench import IntrinsicBench
 from random_cases import Rng, multipliers, pick, values
 
 from tvm_embbert.strategy.kernels.armv8_1_m_mve import dot, linear
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.contexts import begin, finish, mix, transpose
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.requantization import order, requantize_rows
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.scores import score_key, score_quarters
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.weights import order_mask, weigh
 from tvm_embbert.target_file import load_target
 
 pytestmark = pytest.mark.emulator
@@ -64,4 +67,75 @@ def test_requantisation_of_rows(bench: IntrinsicBench, tmp_path: Path, dtype: st
         scale = multipliers(rng, count, 2**31 >> shift, shift, dtype)
         results = [np.zeros(columns, dtype) for _ in range(2)]
         bench.add_intrinsic(requantize_rows(columns, shift, dtype), [sums, scale, *results], {})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("width", [16, 32, 48, 128])
+def test_scores_of_quarters(bench: IntrinsicBench, tmp_path: Path, width: int) -> None:
+    rng = np.random.default_rng(5)
+    for quarter in (1, 2, 3, 33):
+        x, k = (values(rng, shape, "int8") for shape in ((2 * width,), (4 * quarter, width)))
+        scores = np.zeros(8 * quarter, np.int32)
+        intrinsic = score_quarters(width)
+        bench.add_intrinsic(intrinsic, [x, k, scores], {"quarter": quarter})
+        bench.add_intrinsic(score_key(width), [x, k[0], words(rng, 8)], {})
+    assert bench.failures(tmp_path) == []
+
+
+def test_order_of_the_mask(bench: IntrinsicBench, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    for quarter in (1, 2, 5, 63):
+        arrays = [rng.random(4 * quarter) < 0.5, np.zeros(4 * quarter, np.int8)]
+        bench.add_intrinsic(order_mask(), arrays, {"quarter": quarter})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("shift", [0, 1, 4])
+def test_weights_of_scores(bench: IntrinsicBench, tmp_path: Path, shift: int) -> None:
+    rng = np.random.default_rng(7)
+    for groups in (1, 2, 5):
+        for hidden in (0.0, 0.5, 1.0):
+            scores = rng.integers(-(2**20), 2**20, groups * 64).astype(np.int32)
+            mask = (rng.random(groups * 32) < hidden).astype(np.int8)
+            table = rng.integers(0, 128, 256).astype(np.int8)
+            limit, multiplier = 2 ** (29 - shift), int(rng.integers(2**9, 2**21))
+            outputs = [np.zeros(groups * 64, np.int8), np.zeros(2, np.int32)]
+            numbers = [77, limit, multiplier] if shift else [77, multiplier]
+            arrays = [scores, mask, table, *numbers, *outputs]
+            bench.add_intrinsic(weigh(shift), arrays, {"groups": groups})
+    assert bench.failures(tmp_path) == []
+
+
+def test_transposition(bench: IntrinsicBench, tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    for chunks, width in ((1, 16), (2, 32), (5, 128)):
+        v = values(rng, (chunks * 20 * width,), "int8")
+        places = (rng.permutation(20)[:16] * width).astype(np.int32)
+        arrays = [v, places, np.zeros(chunks * 64, np.int8)]
+        dims = {"chunks": chunks, "length": v.size}
+        bench.add_intrinsic(transpose(4 * width), arrays, dims)
+    assert bench.failures(tmp_path) == []
+
+
+def test_weighted_sums(bench: IntrinsicBench, tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    for groups in (1, 2, 3, 8):
+        for pairs in (1, 2, 4):
+            weights = rng.integers(0, 128, pairs * groups * 64).astype(np.int8)
+            seen = values(rng, (groups * 256,), "int8")
+            arrays = [weights, seen, words(rng, pairs * 16) >> 4]
+            bench.add_intrinsic(mix(), arrays, {"groups": groups, "pairs": pairs})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_storing_of_contexts(bench: IntrinsicBench, tmp_path: Path, shift: int) -> None:
+    rng = np.random.default_rng(10)
+    for pairs in (1, 2, 4):
+        for step in (8, 16, 128):
+            sums = words(rng, pairs * 16) >> shift
+            scales = (words(rng, pairs * 4) >> 18) & 0x3FFF
+            arrays = [sums, scales, np.zeros((pairs * 2, step), np.int8)]
+            bench.add_intrinsic(finish(shift), arrays, {"step": step, "pairs": pairs})
+            bench.add_intrinsic(begin(), [scales, sums], {"pairs": pairs})
     assert bench.failures(tmp_path) == []

@@ -25,9 +25,11 @@ ISA = "armv8.1-m-mve"
 TIMES = int(os.environ.get("EMBBERT_CASES", "1"))
 """How many times as many cases are run; each has its seed."""
 ODD = (1, 2, 3, 7, 15, 17, 31, 33, 127, 129)
-WHOLE = (1, 2, 5, 8, 16, 32, 48, 64, 96, 112, 128)
-FORMS = {"linear": 36, "attention": 36, "causal_convolution": 24, "rms_norm": 12, "lookup": 8}
-CASES = 6
+WHOLE = (16, 32, 48, 64, 96, 112, 128)
+MIXED = (1, 2, 3, 5, 16, 16, 17, 48, 48, 63, 64, 128, 128, 129)
+"""Sizes that fill no vectors, those that do, and both together."""
+FORMS = {"linear": 24, "attention": 18, "causal_convolution": 16, "rms_norm": 12, "lookup": 8}
+CASES = 5
 OPERATORS = [o for o in FORMS if any(i.isa == ISA for i in registry.implementations(o))]
 
 
@@ -43,7 +45,7 @@ def cases_of(operator: str, time: int) -> Iterator[Case]:
             yield Case(f"{operator}, {[*seed, index]}", replace(call, args=filled), args, sizes)
 
 
-@pytest.fixture(params=[ODD, WHOLE], ids=["odd", "whole"])
+@pytest.fixture(params=[ODD, WHOLE, MIXED], ids=["odd", "whole", "mixed"])
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
     monkeypatch.setattr(random_cases, "SIZES", request.param)
     return request.param
@@ -65,7 +67,9 @@ def test_kernel_gives_the_bytes_of_the_reference(
         if implementation.isa == ISA:
             bench.add(implementation, case)
             taken += 1
-    assert bench.failures(tmp_path) == []
     print(operator, taken)
-    least = 0 if sizes is ODD and operator == "attention" else FORMS[operator] * CASES // 3
-    assert taken >= least
+    if operator == "attention" and sizes is ODD:
+        assert taken == 0
+    else:
+        assert taken >= FORMS[operator] * CASES // 4
+        assert bench.failures(tmp_path) == []

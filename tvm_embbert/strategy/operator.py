@@ -34,15 +34,20 @@ Dim = int | str
 
 @dataclass(frozen=True)
 class Tensor:
-    """Memory in use at run time: a tensor, rows first in its shape, or a kernel's scratch."""
+    """Memory in use at run time: a tensor, rows first in its shape, or a kernel's scratch.
+
+    `multiple` is what the first dimension of scratch is rounded up to.
+    """
 
     name: str
     shape: tuple[Dim, ...]
     dtype: str
+    multiple: int = 1
 
     def size(self, length: int) -> int:
         """Return the bytes that it takes for inputs of up to `length` tokens."""
-        counts = (length if isinstance(d, str) else d for d in self.shape)
+        counts = [length if isinstance(d, str) else d for d in self.shape]
+        counts[:1] = [-(-d // self.multiple) * self.multiple for d in counts[:1]]
         return ITEM_SIZES[self.dtype] * prod(counts)
 
 

@@ -28,7 +28,10 @@ def function(name: str, parameters: Mapping[str, str], body: str) -> str:
 
 
 def assembly(
-    lines: Iterable[str], changed: Sequence[str], read: Mapping[str, str] | None = None
+    lines: Iterable[str],
+    changed: Sequence[str],
+    read: Mapping[str, str] | None = None,
+    wide: Mapping[str, str] | None = None,
 ) -> str:
     """Return a statement of inline assembly; ``{x}`` in a line stands for the operand x.
 
@@ -40,13 +43,16 @@ def assembly(
         C variables that the lines read and change.
     read : mapping, optional
         Operands that the lines only read: their C expressions.
+    wide : mapping, optional
+        Those that are kept in a vector register that the lines leave alone.
     """
-    given = dict(read or {})
-    text = [line.format(**{n: f"%[{n}]" for n in (*changed, *given)}) for line in lines]
+    given, kept = dict(read or {}), dict(wide or {})
+    text = [line.format(**{n: f"%[{n}]" for n in (*changed, *given, *kept)}) for line in lines]
     shown = "\n".join(f'      "{line}\\n\\t"' for line in text)
     low = _low(text)
-    outputs = [f'[{n}] "+{"l" if n in low else "r"}"({n})' for n in changed]
+    outputs = [f'[{n}] "+&{"l" if n in low else "r"}"({n})' for n in changed]
     inputs = [f'[{n}] "{"l" if n in low else "r"}"({e})' for n, e in given.items()]
+    inputs += [f'[{n}] "t"({e})' for n, e in kept.items()]
     clobbers = [f'"{c}"' for c in [*_clobbers(text), "cc", "memory"]]
     lists = "".join(f"\n      : {', '.join(part)}" for part in (outputs, inputs, clobbers))
     return f"  __asm__ volatile(\n{shown}{lists});\n"

@@ -59,7 +59,7 @@ def pack_rows(width: int) -> Intrinsic:
 
     Parameters: ``first``, ``second`` int8 (width) and ``packed`` int8 (2 * padded width).
     """
-    types = {"first": "const int8_t *", "second": "const int8_t *", "packed": "int8_t *"}
+    types = {"first": "const int8_t *", "second": "const int8_t *", "packed": "void *"}
     name = f"te_mve_pack_{width}"
     body = assembly(_packing(width), list(types))
     return Intrinsic(name, function(name, types, body), _packed(width))
@@ -111,7 +111,7 @@ def dot(width: int) -> Intrinsic:
     be ``sums``.
     """
     types = {
-        "x": "const int8_t *",
+        "x": "const void *",
         "w": "const void *",
         "start": "const int32_t *",
         "sums": "int32_t *",
