@@ -67,9 +67,7 @@ def test_kernel_gives_the_bytes_of_the_reference(
         if implementation.isa == ISA:
             bench.add(implementation, case)
             taken += 1
-    print(operator, taken)
-    if operator == "attention" and sizes is ODD:
-        assert taken == 0
-    else:
+    if sizes is WHOLE:
         assert taken >= FORMS[operator] * CASES // 4
+    if taken:
         assert bench.failures(tmp_path) == []

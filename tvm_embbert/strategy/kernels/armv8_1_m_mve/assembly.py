@@ -65,7 +65,7 @@ def sums_of(row: int) -> Sequence[str]:
 
 def _low(lines: Iterable[str]) -> set[str]:
     """Return the operands that need one of r0 to r7: loads that widen, stores that narrow."""
-    access = r"\bv(?:ld|st)r(?:bt?\.[us]?(?:16|32)|ht?\.[us]?32)[^\[]*\[%\[(\w+)"
+    access = r"\bv(?:ld|st)r(?:bt?\.[us]?(?:16|32)|ht?\.[us]?32)[^\[]*\[%\[(\w+)\](?!, q)"
     return {name for line in lines for name in re.findall(access, line)}
 
 
