@@ -10,8 +10,11 @@ from intrinsic_bench import IntrinsicBench
 from random_cases import Rng, multipliers, pick, values
 
 from tvm_embbert.strategy.kernels.armv8_1_m_mve import dot, linear
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.causal_convolution import convolve, gather_window
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.contexts import begin, finish, mix, transpose
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.lookup import look_up
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.requantization import order, requantize_rows
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.rms_norm import normalize
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.scores import score_key, score_quarters
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.weights import order_mask, weigh
 from tvm_embbert.target_file import load_target
@@ -138,4 +141,51 @@ def test_storing_of_contexts(bench: IntrinsicBench, tmp_path: Path, shift: int) 
             arrays = [sums, scales, np.zeros((pairs * 2, step), np.int8)]
             bench.add_intrinsic(finish(shift), arrays, {"step": step, "pairs": pairs})
             bench.add_intrinsic(begin(), [scales, sums], {"pairs": pairs})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("window", [32, 48])
+def test_windows(bench: IntrinsicBench, tmp_path: Path, window: int) -> None:
+    rng = np.random.default_rng(11)
+    for missing in (0, 1, 20, window):
+        x = values(rng, (window * 8,), "int8")
+        places = (np.arange(window) * 8).astype(np.int32)
+        places[:missing] = -1
+        arrays = [x, places, np.zeros(4 * window, np.int8)]
+        bench.add_intrinsic(gather_window(window), arrays, {"length": x.size})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("shift", [0, 4])
+def test_convolution_of_windows(bench: IntrinsicBench, tmp_path: Path, shift: int) -> None:
+    rng = np.random.default_rng(12)
+    for reach, window in ((16, 32), (32, 48)):
+        for rows in range(1, 9):
+            x, weight = (values(rng, (4, n), "int8") for n in (window, reach))
+            largest = reach * 128 * 128
+            scale = np.stack([words(rng, 4) >> 12, multipliers(rng, 4, largest, shift, "int8")])
+            result = np.zeros((rows, 12), np.int8)
+            arrays = [x, weight, np.ascontiguousarray(scale.T), result]
+            bench.add_intrinsic(convolve(reach, shift), arrays, {"rows": rows, "step": 12})
+    assert bench.failures(tmp_path) == []
+
+
+def test_table(bench: IntrinsicBench, tmp_path: Path) -> None:
+    rng = np.random.default_rng(13)
+    for count in (1, 2, 15, 16, 17, 255, 1024):
+        x, table = values(rng, (count,), "int8"), values(rng, (256,), "int8")
+        arrays = [x, table, np.zeros(count, np.int8)]
+        bench.add_intrinsic(look_up(), arrays, {"count": count})
+    assert bench.failures(tmp_path) == []
+
+
+def test_norm_of_a_row(bench: IntrinsicBench, tmp_path: Path) -> None:
+    rng = np.random.default_rng(14)
+    for channels in (1, 2, 3, 7, 8, 9, 31, 128):
+        for down in (0, 3, 9, 15):
+            x = values(rng, (channels,), "int16") >> down
+            epsilon = int(2 ** rng.uniform(0, 40))
+            gain, shift = int(rng.integers(2**14, 2**15)), int(rng.integers(1, 11))
+            arrays = [x, epsilon, gain, shift, np.zeros(channels, np.int8)]
+            bench.add_intrinsic(normalize(channels), arrays, {})
     assert bench.failures(tmp_path) == []
