@@ -32,7 +32,7 @@ _PAIR_SUMS = CHANNELS * ROWS * 4
 _SUMS = BLOCK // ROWS * _PAIR_SUMS
 """Bytes of the sums of eight channels: a multiple of a group, too."""
 _PLACES = 3 * LANES
-"""Places of keys: 16 that repeat, and up to 32 of the keys that are left over and the padding."""
+"""Keys of 16 positions, which repeat, and of up to 32 that are left over or pad; 16 bits each."""
 
 
 @register_implementation
@@ -75,22 +75,18 @@ class Form:
     shift: int
     context_shift: int
 
-    @property
-    def work(self) -> int:
-        """Return the words that first hold two packed queries, and then the places of keys."""
-        return max(ROWS * self.width // 4, _PLACES)
-
     def scratch(self, keys: int | str) -> tuple[Tensor, ...]:
         """Return the kernel's memory.
 
-        Eight channels of the values take the place of the scores, sums that of the mask.
+        Eight channels of the values take the place of the scores, sums that of the mask. Packed
+        queries lie where the weights of their pair will be; these therefore have room for them.
         """
-        by_keys = (("scores", (keys, ROWS), "int32"), ("weights", (keys, BLOCK), "int8"))
-        whole = [Tensor(n, shape, t, multiple=GROUP) for n, shape, t in by_keys]
+        room = -(-self.width // GROUP) * GROUP
         return (
-            *whole,
+            Tensor("scores", (keys, ROWS), "int32", multiple=GROUP),
+            Tensor("weights", (keys, BLOCK), "int8", multiple=room),
             Tensor("mask", (keys,), "int8", multiple=_SUMS),
-            Tensor("work", (self.work,), "int32"),
+            Tensor("places", (_PLACES,), "int16"),
             Tensor("scales", (BLOCK // ROWS, 2 * ROWS), "int32"),
         )
 
@@ -99,7 +95,7 @@ class Form:
         """Return all that the kernel calls."""
         scores = (pack_rows(self.width), score_quarters(self.width), score_key(self.width))
         masks = (order_mask(),) if self.masked else ()
-        contexts = (transpose(4 * self.width), begin(), mix(), finish(self.context_shift))
+        contexts = (transpose(self.width), begin(), mix(), finish(self.context_shift))
         return (*scores, *masks, weigh(self.shift), *contexts)
 
 
@@ -117,7 +113,7 @@ class _Buffers:
     scores: Buffer
     weights: Buffer
     mask: Buffer
-    work: Buffer
+    places: Buffer
     scales: Buffer
 
 
@@ -153,7 +149,7 @@ def attention(form: Form) -> Any:
             _order_mask(tir, b, sizes)
             with tir.loop("pair", T.truncdiv(count + 1, ROWS)) as pair:
                 row = first + pair * ROWS
-                _score(tir, form, b, sizes, (row, T.min(row + 1, rows - 1)))
+                _score(tir, form, b, sizes, (pair, row, T.min(row + 1, rows - 1)))
                 _weigh(form, b, sizes, pair)
                 _scale(tir, form, b, pair, total)
             _place_keys(tir, form, b, sizes)
@@ -184,7 +180,7 @@ def _declare(tir: Tir, form: Form, rows: Expr, keys: Expr) -> _Buffers:
         tir.tensor("scores", (groups * GROUP * ROWS,), "int32"),
         tir.tensor("weights", (groups * GROUP * BLOCK,), "int8"),
         tir.tensor("mask", (groups * GROUP,), "int8"),
-        tir.tensor("work", (form.work,), "int32"),
+        tir.tensor("places", (_PLACES,), "int16"),
         tir.tensor("scales", (BLOCK // ROWS, 2 * ROWS), "int32"),
     )
 
@@ -204,27 +200,30 @@ def _order_mask(tir: Tir, b: _Buffers, sizes: _Sizes) -> None:
 
 
 def _place_keys(tir: Tir, form: Form, b: _Buffers, sizes: _Sizes) -> None:
-    """Store how many bytes from the first key those of 16 positions are, and of the last ones."""
+    """Store which keys those of 16 positions are, which repeat, and those of the last ones."""
     with tir.loop("m", 4) as m, tir.loop("i", COLUMNS) as i:
-        tir.store(b.work, m * COLUMNS + i, (m + i * sizes.quarter) * form.width)
+        tir.store(b.places, m * COLUMNS + i, T.Cast("int16", m + i * sizes.quarter))
     first = sizes.chunks * LANES
     with tir.loop("p", sizes.groups * GROUP - first) as p:
         position = first + p
         quartered = T.truncdiv(position, COLUMNS) + position % COLUMNS * sizes.quarter
         after = T.min(position, sizes.keys - 1)
         key = T.if_then_else(position < sizes.ordered, quartered, after)
-        tir.store(b.work, LANES + p, key * form.width)
+        tir.store(b.places, LANES + p, T.Cast("int16", key))
 
 
-def _score(tir: Tir, form: Form, b: _Buffers, sizes: _Sizes, pair: tuple[Expr, Expr]) -> None:
+def _score(
+    tir: Tir, form: Form, b: _Buffers, sizes: _Sizes, place: tuple[Expr, Expr, Expr]
+) -> None:
     """Store the products of a pair of rows with each key."""
-    packed = address(b.work[0])
-    pack_rows(form.width)(*(address(b.q[row, 0]) for row in pair), packed)
+    pair, *rows = place
+    packed = address(b.weights[pair * (sizes.groups * GROUP * ROWS)])
+    pack_rows(form.width)(*(address(b.q[row, 0]) for row in rows), packed)
     with tir.when(sizes.quarter > 0):
         score_quarters(form.width)(packed, address(b.k[0, 0]), address(b.scores[0]), sizes.quarter)
     with tir.loop("j", sizes.keys, start=sizes.ordered) as j:
-        place = sizes.ordered * ROWS + (j - sizes.ordered)
-        score_key(form.width)(packed, address(b.k[j, 0]), address(b.scores[place]))
+        at = sizes.ordered * ROWS + (j - sizes.ordered)
+        score_key(form.width)(packed, address(b.k[j, 0]), address(b.scores[at]))
 
 
 def _weigh(form: Form, b: _Buffers, sizes: _Sizes, pair: Expr) -> None:
@@ -280,10 +279,10 @@ def _transpose(tir: Tir, form: Form, b: _Buffers, sizes: _Sizes, place: tuple[Ex
     size = sizes.groups * GROUP
     at, done = half * size, sizes.chunks
     length = sizes.keys * form.width - channel - half * COLUMNS
-    brought = transpose(4 * form.width)
+    brought = transpose(form.width)
     with tir.when(done > 0):
         target = address(b.scores[at])
-        brought(source, address(b.work[0]), target, done, length)
+        brought(source, address(b.places[0]), target, done, length)
     with tir.loop("t", sizes.groups * 2 - done) as t:
         target = address(b.scores[at + (done + t) * LANES])
-        brought(source, address(b.work[LANES + t * LANES]), target, 1, length)
+        brought(source, address(b.places[LANES + t * LANES]), target, 1, length)

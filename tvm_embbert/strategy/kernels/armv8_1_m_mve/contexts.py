@@ -29,43 +29,42 @@ _ALL = "{{" + ",".join(SUMS) + "}}"
 
 
 @cache
-def transpose(step: int) -> Intrinsic:
+def transpose(width: int) -> Intrinsic:
     """Return the intrinsic that brings four channels of keys together, 16 keys at a time.
 
-    Parameters: ``v`` int8 (length) from its first channel on, at whole words; ``places`` int32
-    (16), bytes from there to each key, which grow by `step` from chunk to chunk; ``values`` int8
-    (chunks, 4, 16), ``chunks``, ``length``.
+    Parameters: ``v`` int8 (length) from its first channel on, at whole words; ``places`` int16
+    (16), the keys of the first chunk, 4 less than those of the next; ``values`` int8 (chunks, 4,
+    16), ``chunks``, ``length``. A key has `width` bytes.
     """
     types = {
         "v": "const int8_t *",
-        "places": "const int32_t *",
+        "places": "const int16_t *",
         "values": "void *",
         "chunks": "int32_t",
         "length": "int32_t",
     }
-    name = f"te_mve_transpose_{step}"
+    name = f"te_mve_transpose_{width}"
     body = "  (void)length;\n" + assembly(
-        _transposing(), ["v", "places", "values"], {"chunks": "chunks", "step": str(step)}
+        _transposing(), ["v", "places", "values"], {"chunks": "chunks", "width": str(width)}
     )
-    with prim_func(f"transpose_{step}_meaning") as tir:
+    with prim_func(f"transpose_{width}_meaning") as tir:
         chunks, length = tir.dim("chunks"), tir.dim("length")
         v = tir.tensor("v", (length,), "int8")
-        places = tir.tensor("places", (LANES,), "int32")
+        places = tir.tensor("places", (LANES,), "int16")
         values = tir.tensor("values", (chunks, COLUMNS, LANES), "int8")
         with (
             tir.loop("t", chunks) as t,
             tir.loop("c", COLUMNS) as c,
             tir.loop("j", LANES) as j,
         ):
-            tir.store(values, (t, c, j), v[t * step + places[j] + c])
+            tir.store(values, (t, c, j), v[(t * 4 + widened(places[j])) * width + c])
     return Intrinsic(name, function(name, types, body), tir.prim_func, ("chunks", "length"))
 
 
 def _transposing() -> Iterator[str]:
-    yield "vldrw.u32 q4, [{places}], #16"
-    yield "vldrw.u32 q5, [{places}], #16"
-    yield "vldrw.u32 q6, [{places}], #16"
-    yield "vldrw.u32 q7, [{places}], #16"
+    for register in range(4, 8):
+        yield f"vldrh.u32 q{register}, [{{places}}], #8"
+        yield f"vmul.i32 q{register}, q{register}, {{width}}"
     yield "dls lr, {chunks}"
     yield "1:"
     for register in range(4):
@@ -74,7 +73,7 @@ def _transposing() -> Iterator[str]:
     for register in range(4):
         yield f"vld4{register}.8 {{{{q0, q1, q2, q3}}}}, [{{values}}]"
     yield "vstmia {values}!, {{d0-d7}}"
-    yield "add {v}, {step}"
+    yield "add {v}, {v}, {width}, lsl #2"
     yield "le lr, 1b"
 
 
