@@ -63,6 +63,21 @@ def sums_of(row: int) -> Sequence[str]:
     return SUMS[4 * row : 4 * row + 4]
 
 
+def interleaved(vector: str) -> Sequence[str]:
+    """Return the steps that put 0, 4, 1, 5, 2, 6, 3, 7 in a vector's 16-bit lanes; r0 changes.
+
+    That is the order in which two vectors of 32 bits are narrowed into one.
+    """
+    return (
+        "mov r0, #0",
+        f"vidup.u32 {vector}, r0, #1",
+        "mov r0, #0x00010001",
+        f"vmul.i32 {vector}, {vector}, r0",
+        "mov r0, #0x00040000",
+        f"vadd.i32 {vector}, {vector}, r0",
+    )
+
+
 def _low(lines: Iterable[str]) -> set[str]:
     """Return the operands that need one of r0 to r7: loads that widen, stores that narrow."""
     access = r"\bv(?:ld|st)r(?:bt?\.[us]?(?:16|32)|ht?\.[us]?32)[^\[]*\[%\[(\w+)\](?!, q)"

@@ -11,7 +11,13 @@ import numpy as np
 from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import requantize, widened
-from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import LANES, SUMS, assembly, function
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import (
+    LANES,
+    SUMS,
+    assembly,
+    function,
+    interleaved,
+)
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
@@ -153,8 +159,7 @@ def convolve(reach: int, shift: int) -> Intrinsic:
         "step": "int32_t",
     }
     name = f"te_mve_convolve_{reach}_{shift}"
-    body = "  static const uint16_t order[8] = {0, 4, 1, 5, 2, 6, 3, 7};\n"
-    body += "  const uint16_t *left = order;\n"
+    body = f"  int32_t left = {CHANNELS};\n"
     changed = ["window", "weight", "scale", "result", "left"]
     kept = {"step": "step", "end": "rows * step"}
     body += assembly(_convolving(reach, shift), changed, wide=kept)
@@ -168,12 +173,11 @@ def _convolving(reach: int, shift: int) -> Iterator[str]:
     q7 has the rows' places in the result, in the order that narrowing leaves; q6 their end.
     """
     vectors = reach // LANES
-    yield "vldrh.u16 q7, [{left}]"
+    yield from interleaved("q7")
     yield "vmov r0, {step}"
     yield "vmul.i16 q7, q7, r0"
     yield "vmov r0, {end}"
     yield "vdup.16 q6, r0"
-    yield f"mov {{left}}, #{CHANNELS}"
     yield "1:"
     for vector in range(vectors):
         yield f"vldrb.u8 q{vector}, [{{weight}}], #16"

@@ -16,6 +16,7 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import (
     SUMS,
     assembly,
     function,
+    interleaved,
 )
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.dot import COLUMNS, ROWS, products
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.weights import GROUP
@@ -167,14 +168,13 @@ def finish(shift: int) -> Intrinsic:
         "pairs": "int32_t",
     }
     name = f"te_mve_finish_{shift}"
-    body = "  static const uint16_t order[8] = {0, 4, 1, 5, 2, 6, 3, 7};\n"
-    read = {"step": "step", "pairs": "pairs", "order": "order"}
-    body += assembly(_finishing(shift), ["sums", "scales", "result"], read)
+    read = {"step": "step", "pairs": "pairs"}
+    body = assembly(_finishing(shift), ["sums", "scales", "result"], read)
     return Intrinsic(name, function(name, types, body), _finished(shift), ("step", "pairs"))
 
 
 def _finishing(shift: int) -> Iterator[str]:
-    yield "vldrh.u16 q6, [{order}]"
+    yield from interleaved("q6")
     yield "dls lr, {pairs}"
     yield "1:"
     for register in range(2, 6):
