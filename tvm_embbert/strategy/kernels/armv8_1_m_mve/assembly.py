@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 
 SUMS = ("r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr")
 """The registers that VMLADAVA can add to."""
 LANES = 16
 """Bytes of a vector."""
+
+
+def intrinsic(
+    name: str,
+    parameters: Mapping[str, str],
+    body: str,
+    meaning: Any,
+    dims: tuple[str, ...] = (),
+) -> Intrinsic:
+    """Return an intrinsic of the instruction set; see :func:`function` for its C."""
+    c = function(name, parameters, body)
+    return Intrinsic(name, c, meaning, dims, guard="__ARM_FEATURE_MVE")
 
 
 def function(name: str, parameters: Mapping[str, str], body: str) -> str:

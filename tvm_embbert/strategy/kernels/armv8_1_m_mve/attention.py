@@ -61,6 +61,7 @@ class MveAttention(Implementation):
             (table,),
             scalars=(*limit, multiplier, numerator),
             scratch=form.scratch(keys),
+            row_block=BLOCK,
             dims={"rows": call.rows, "keys": keys},
             intrinsics=form.intrinsics,
         )

@@ -15,8 +15,8 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import (
     LANES,
     SUMS,
     assembly,
-    function,
     interleaved,
+    intrinsic,
 )
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
@@ -63,6 +63,7 @@ class MveCausalConvolution(Implementation):
                 Tensor("window", (CHANNELS, form.window), "int8"),
                 Tensor("places", (form.window,), "int32"),
             ),
+            row_block=BLOCK,
             dims={"rows": call.rows},
             window=form.taps - 1,
             intrinsics=(gather_window(form.window), convolve(form.reach, shift)),
@@ -122,7 +123,7 @@ def gather_window(window: int) -> Intrinsic:
         with tir.loop("c", CHANNELS) as c, tir.loop("p", window) as p:
             value = x[T.max(places[p], 0) + c]
             tir.store(result, (c, p), T.if_then_else(places[p] < 0, T.int8(0), value))
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("length",))
+    return intrinsic(name, types, body, tir.prim_func, ("length",))
 
 
 def _gathering(window: int) -> Iterator[str]:
@@ -164,7 +165,7 @@ def convolve(reach: int, shift: int) -> Intrinsic:
     kept = {"step": "step", "end": "rows * step"}
     body += assembly(_convolving(reach, shift), changed, wide=kept)
     meaning = _convolved(reach, shift)
-    return Intrinsic(name, function(name, types, body), meaning, ("rows", "step"))
+    return intrinsic(name, types, body, meaning, ("rows", "step"))
 
 
 def _convolving(reach: int, shift: int) -> Iterator[str]:

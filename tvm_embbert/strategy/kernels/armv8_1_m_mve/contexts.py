@@ -15,8 +15,8 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import (
     LANES,
     SUMS,
     assembly,
-    function,
     interleaved,
+    intrinsic,
 )
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.dot import COLUMNS, ROWS, products
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.weights import GROUP
@@ -59,7 +59,7 @@ def transpose(width: int) -> Intrinsic:
             tir.loop("j", LANES) as j,
         ):
             tir.store(values, (t, c, j), v[(t * 4 + widened(places[j])) * width + c])
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("chunks", "length"))
+    return intrinsic(name, types, body, tir.prim_func, ("chunks", "length"))
 
 
 def _transposing() -> Iterator[str]:
@@ -97,7 +97,7 @@ def mix() -> Intrinsic:
     body += assembly(_mixing(), changed, {"size": "size"})
     name = "te_mve_mix"
     meaning = _mixed()
-    return Intrinsic(name, function(name, types, body), meaning, ("groups", "pairs"))
+    return intrinsic(name, types, body, meaning, ("groups", "pairs"))
 
 
 def _mixing() -> Iterator[str]:
@@ -170,7 +170,7 @@ def finish(shift: int) -> Intrinsic:
     name = f"te_mve_finish_{shift}"
     read = {"step": "step", "pairs": "pairs"}
     body = assembly(_finishing(shift), ["sums", "scales", "result"], read)
-    return Intrinsic(name, function(name, types, body), _finished(shift), ("step", "pairs"))
+    return intrinsic(name, types, body, _finished(shift), ("step", "pairs"))
 
 
 def _finishing(shift: int) -> Iterator[str]:
@@ -225,7 +225,7 @@ def begin() -> Intrinsic:
         ):
             tir.store(sums, (p, b, i, c), scales[p, ROWS + i])
     name = "te_mve_begin"
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("pairs",))
+    return intrinsic(name, types, body, tir.prim_func, ("pairs",))
 
 
 def _finished(shift: int) -> Any:

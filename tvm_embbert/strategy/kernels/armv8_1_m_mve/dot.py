@@ -18,7 +18,7 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import (
     LANES,
     SUMS,
     assembly,
-    function,
+    intrinsic,
     sums_of,
 )
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
@@ -62,7 +62,7 @@ def pack_rows(width: int) -> Intrinsic:
     types = {"first": "const int8_t *", "second": "const int8_t *", "packed": "void *"}
     name = f"te_mve_pack_{width}"
     body = assembly(_packing(width), list(types))
-    return Intrinsic(name, function(name, types, body), _packed(width))
+    return intrinsic(name, types, body, _packed(width))
 
 
 def _packing(width: int) -> Iterator[str]:
@@ -119,7 +119,7 @@ def dot(width: int) -> Intrinsic:
     }
     name = f"te_mve_dot_{width}"
     body = assembly(_multiplying(width), list(types))
-    return Intrinsic(name, function(name, types, body), _multiplied(width), ("blocks",))
+    return intrinsic(name, types, body, _multiplied(width), ("blocks",))
 
 
 def _multiplying(width: int) -> Iterator[str]:

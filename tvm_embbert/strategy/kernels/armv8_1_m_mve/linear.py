@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tvm.script import tirx as T
 
-from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, function
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.dot import (
     COLUMNS,
     ROWS,
@@ -58,6 +58,7 @@ class MveLinear(Implementation):
                 Tensor("sums", (ROWS * form.columns,), "int32"),
                 Tensor("packed", (ROWS * max(padded(n) for _, n in form.parts),), "int8"),
             ),
+            row_block=ROWS,
             dims={"rows": call.rows},
             intrinsics=form.intrinsics,
         )
@@ -143,7 +144,7 @@ def pick_biases() -> Intrinsic:
         with tir.loop("b", blocks) as b, tir.loop("c", COLUMNS) as c:
             for row, bias in enumerate(biases):
                 tir.store(sums, (b, row, c), bias[b, c])
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("blocks",))
+    return intrinsic(name, types, body, tir.prim_func, ("blocks",))
 
 
 @dataclass(frozen=True)

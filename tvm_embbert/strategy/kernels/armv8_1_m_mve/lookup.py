@@ -9,7 +9,7 @@ import numpy as np
 from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import widened
-from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, function
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import prim_func
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
@@ -67,7 +67,7 @@ def look_up() -> Intrinsic:
             value = widened(x[i])
             tir.store(result, i, table[T.if_then_else(value < 0, value + 256, value)])
     name = "te_mve_look_up"
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("count",))
+    return intrinsic(name, types, body, tir.prim_func, ("count",))
 
 
 def lookup(channels: int) -> Any:

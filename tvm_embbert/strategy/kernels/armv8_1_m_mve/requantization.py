@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tvm_embbert.strategy.kernels.arithmetic import requantize
-from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, function
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.dot import COLUMNS, ROWS
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
@@ -58,7 +58,7 @@ def requantize_rows(columns: int, shift: int, dtype: str) -> Intrinsic:
     name = f"te_mve_requantize_{columns}_{shift}_{dtype}"
     body = assembly(_scaling(columns, shift, dtype), list(types))
     meaning = _scaled(columns, shift, dtype)
-    return Intrinsic(name, function(name, types, body), meaning)
+    return intrinsic(name, types, body, meaning)
 
 
 def _scaling(columns: int, shift: int, dtype: str) -> Iterator[str]:

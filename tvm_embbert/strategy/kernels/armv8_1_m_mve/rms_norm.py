@@ -10,7 +10,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
-from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, function
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import prim_func
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
@@ -69,7 +69,7 @@ def normalize(channels: int) -> Intrinsic:
     scaled = assembly(_scaling(channels), ["x", "result"], _FACTORS)
     body = f"{_BEGIN}{squares}{_SCALE}{scaled}"
     name = f"te_mve_normalize_{channels}"
-    return Intrinsic(name, function(name, types, body), _normalized(channels))
+    return intrinsic(name, types, body, _normalized(channels))
 
 
 _FACTORS = {"multiplier": "multiplier", "bits": "-bits"}
@@ -77,16 +77,16 @@ _BEGIN = """\
   const int16_t *y = x;
   uint32_t low = (uint32_t)epsilon, high = (uint32_t)((uint64_t)epsilon >> 32);
 """
-# As te_norm_exponent and the functions beside it: leading zeros in one instruction, and the square
-# root of the floating-point unit, which is at most one off.
+# As te_norm_exponent and the functions beside it: leading zeros in one instruction, and two of
+# Newton's steps to a square root that is at most one off.
 _SCALE = """\
   const uint64_t sum = ((uint64_t)high << 32) | low;
   int32_t exponent = 32 - __builtin_clzll(sum);
   exponent += exponent & 1;
   const uint32_t t = (uint32_t)(exponent > 0 ? sum >> exponent : sum << -exponent);
-  float near = (float)t;
-  __asm__("vsqrt.f32 %0, %0" : "+t"(near));
-  uint32_t root = (uint32_t)near;
+  uint32_t root = (t >> 17) + (t >> 19) + 22000u;
+  root = (root + t / root) >> 1;
+  root = (root + t / root) >> 1;
   root = root > 65535u ? 65535u : root;
   root -= root * root > t;
   root += root < 65535u && (root + 1u) * (root + 1u) <= t;

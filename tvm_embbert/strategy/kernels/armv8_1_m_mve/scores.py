@@ -16,7 +16,7 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import (
     LANES,
     SUMS,
     assembly,
-    function,
+    intrinsic,
 )
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.dot import COLUMNS, ROWS, packed_index
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
@@ -44,7 +44,7 @@ def score_quarters(width: int) -> Intrinsic:
     end = f"(uint32_t)(scores + {ROWS * COLUMNS} * quarter)"
     body = assembly(_scoring(width), ["x", *_KEYS, "scores"], wide={"end": end})
     meaning = _scored(width)
-    return Intrinsic(name, function(name, types, steps + body), meaning, ("quarter",))
+    return intrinsic(name, types, steps + body, meaning, ("quarter",))
 
 
 def _scoring(width: int) -> Iterator[str]:
@@ -106,7 +106,7 @@ def score_key(width: int) -> Intrinsic:
         scores = tir.tensor("scores", (ROWS, COLUMNS), "int32")
         for row in range(ROWS):
             _product(tir, (x, row, width), (k, 0), (scores, (row, 0)))
-    return Intrinsic(name, function(name, types, body), tir.prim_func)
+    return intrinsic(name, types, body, tir.prim_func)
 
 
 def _scoring_key(width: int) -> Iterator[str]:

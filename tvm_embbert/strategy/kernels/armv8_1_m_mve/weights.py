@@ -13,7 +13,7 @@ from typing import Any
 from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, shift_left, widened
-from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, function
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.dot import COLUMNS, ROWS
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
@@ -49,7 +49,7 @@ def order_mask() -> Intrinsic:
         with tir.loop("b", quarter) as b, tir.loop("i", COLUMNS) as i:
             tir.store(mask, (b, i), T.Cast("int8", hidden[b + i * quarter]))
     name = "te_mve_order_mask"
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("quarter",))
+    return intrinsic(name, types, body, tir.prim_func, ("quarter",))
 
 
 @cache
@@ -88,7 +88,7 @@ def weigh(shift: int) -> Intrinsic:
         f"{made}"
         "  totals[0] = top0;\n  totals[1] = top1;\n"
     )
-    return Intrinsic(name, function(name, types, body), _weighed(shift), ("groups",))
+    return intrinsic(name, types, body, _weighed(shift), ("groups",))
 
 
 def _largest() -> Iterator[str]:
