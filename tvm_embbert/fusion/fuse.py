@@ -16,8 +16,8 @@ from tvm_embbert.memory.space import Space
 from tvm_embbert.program.program import Program
 
 SLACK_SHARE = 20
-SLACK_BYTES = 3072
-"""Without a budget, loops may take a twentieth more than the least memory, or 3 KiB more: taller
+SLACK_BYTES = 3584
+"""Without a budget, loops may take a twentieth more than the least memory, or 3.5 KiB more: taller
 tiles mean fewer calls of kernels, and gain the less the taller they are."""
 
 Planner = Callable[[Program, Sequence[Space]], MemoryPlan]
