@@ -1,0 +1,65 @@
+"""The kernels for RV32 with vectors on an emulated core: against the references, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import random_cases
+from emulated_bench import EmulatedBench
+from kernel_bench import Case
+from random_cases import GENERATORS
+
+from tvm_embbert.strategy import registry
+from tvm_embbert.strategy.operator import Tensor
+from tvm_embbert.target_file import load_target
+
+pytestmark = pytest.mark.emulator
+
+ISA = "rv32-zve32x"
+TIMES = int(os.environ.get("EMBBERT_CASES", "1"))
+"""How many times as many cases are run; each has its seed."""
+ODD = (1, 2, 3, 7, 15, 17, 31, 33, 127, 129)
+WHOLE = (1, 2, 5, 8, 16, 32, 48, 64, 96, 112, 128)
+FORMS = {"linear": 40, "attention": 36, "causal_convolution": 36, "rms_norm": 12, "lookup": 10}
+CASES = 6
+OPERATORS = [o for o in FORMS if any(i.isa == ISA for i in registry.implementations(o))]
+
+
+def cases_of(operator: str, time: int) -> Iterator[Case]:
+    """Yield cases of odd sizes and of sizes that fill vectors; each form has several."""
+    for number in range(time * FORMS[operator], (time + 1) * FORMS[operator]):
+        seed = [zlib.crc32(operator.encode()), 2, number]
+        call, draw = GENERATORS[operator][0](np.random.default_rng(seed))
+        for index in range(CASES):
+            args, sizes = draw(np.random.default_rng([*seed, index]))
+            pairs = zip(call.args, args, strict=True)
+            filled = tuple(t if isinstance(t, Tensor) else a for t, a in pairs)
+            yield Case(f"{operator}, {[*seed, index]}", replace(call, args=filled), args, sizes)
+
+
+@pytest.fixture(params=[ODD, WHOLE], ids=["odd", "whole"])
+def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
+    monkeypatch.setattr(random_cases, "SIZES", request.param)
+    return request.param
+
+
+@pytest.mark.parametrize("time", range(TIMES))
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_kernel_gives_the_bytes_of_the_reference(
+    operator: str, time: int, sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    bench = EmulatedBench(load_target("virt-rv32v"))
+    taken = 0
+    for case in cases_of(operator, time):
+        implementation = registry.choose(case.call, [ISA, "portable"]).implementation
+        if implementation.isa == ISA:
+            bench.add(implementation, case)
+            taken += 1
+    assert bench.failures(tmp_path) == []
+    assert taken >= FORMS[operator] * CASES // 3

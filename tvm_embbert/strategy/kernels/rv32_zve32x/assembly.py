@@ -1,0 +1,66 @@
+"""Functions of inline assembly: operands by name, clobbers as the text uses registers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+def function(name: str, parameters: Mapping[str, str], body: str) -> str:
+    """Return a static C function that changes any vector register, as every function may.
+
+    No caller is compiled by what it sees inside: compilers that use vector registers themselves
+    would find no word of them there.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    parameters : mapping
+        Name of each parameter to its type, as ``const int8_t *``.
+    body : str
+        Statements.
+    """
+    declared = ", ".join(f"{t}{'' if t.endswith('*') else ' '}{n}" for n, t in parameters.items())
+    return f"__attribute__((noipa)) static void {name}({declared}) {{\n{body}}}"
+
+
+def assembly(
+    lines: Iterable[str], changed: Sequence[str], read: Mapping[str, str] | None = None
+) -> str:
+    """Return a statement of inline assembly; ``{x}`` in a line stands for the operand x.
+
+    GCC 12 knows no vector registers, not even as clobbers; see :func:`function`.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Instructions and labels.
+    changed : sequence of str
+        C variables that the lines read and change.
+    read : mapping, optional
+        Operands that the lines only read: their C expressions.
+    """
+    given = dict(read or {})
+    text = [line.format(**{n: f"%[{n}]" for n in (*changed, *given)}) for line in lines]
+    shown = "\n".join(f'      "{line}\\n\\t"' for line in text)
+    outputs = [f'[{n}] "+&r"({n})' for n in changed]
+    inputs = [f'[{n}] "r"({e})' for n, e in given.items()]
+    general = sorted(set(re.findall(r"\bt\d\b", "\n".join(text))))
+    parts = (outputs, inputs, [f'"{c}"' for c in [*general, "memory"]])
+    lists = "".join(f"\n      : {', '.join(part)}" for part in parts)
+    return f"  __asm__ volatile(\n{shown}{lists});\n"
+
+
+def narrowed(source: int, target: int, dtype: str) -> Iterator[str]:
+    """Yield the saturation of a group of eight registers of 32 bits to int8 or int16.
+
+    The group `source` is overwritten. The vector type is left for the elements of `target`.
+    """
+    yield "vsetvli zero, zero, e16, m4, ta, ma"
+    if dtype == "int16":
+        yield f"vnclip.wi v{target}, v{source}, 0"
+        return
+    yield f"vnclip.wi v{source}, v{source}, 0"
+    yield "vsetvli zero, zero, e8, m2, ta, ma"
+    yield f"vnclip.wi v{target}, v{source}, 0"
