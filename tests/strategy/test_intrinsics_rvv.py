@@ -9,8 +9,10 @@ import pytest
 from random_cases import Rng, multipliers, pick, values
 from rvv_intrinsic_bench import IntrinsicBench
 
+from tvm_embbert.strategy.kernels.rv32_zve32x.contexts import mix
 from tvm_embbert.strategy.kernels.rv32_zve32x.dot import dot
 from tvm_embbert.strategy.kernels.rv32_zve32x.requantization import requantize_row
+from tvm_embbert.strategy.kernels.rv32_zve32x.weights import weigh
 from tvm_embbert.target_file import load_target
 
 pytestmark = pytest.mark.emulator
@@ -50,4 +52,33 @@ def test_requantisation_of_a_row(bench: IntrinsicBench, tmp_path: Path, dtype: s
         scale = multipliers(rng, columns, 2**31 >> shift, shift, dtype)
         arrays = [words(rng, columns) >> shift, scale, np.zeros(columns, dtype)]
         bench.add_intrinsic(requantize_row(shift, dtype), arrays, {"columns": columns})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("shift", [0, 1, 4])
+@pytest.mark.parametrize("masked", [False, True])
+def test_weights_of_scores(bench: IntrinsicBench, tmp_path: Path, shift: int, masked: bool) -> None:
+    rng = np.random.default_rng(3)
+    for keys in (*WIDTHS, 129, 300):
+        for density in (0.0, 0.5, 1.0)[: 3 if masked else 1]:
+            scores = rng.integers(-(2**20), 2**20, keys).astype(np.int32)
+            mask = [rng.random(keys) < density] if masked else []
+            table = rng.integers(0, 128, 256).astype(np.int8)
+            multiplier = int(rng.integers(2**9, 2**21))
+            numbers = [77, *[2 ** (29 - shift)] * (shift > 0), multiplier]
+            outputs = [np.zeros(keys, np.int8), np.zeros(1, np.int32)]
+            arrays = [scores, *mask, table, *numbers, *outputs]
+            bench.add_intrinsic(weigh(shift, masked), arrays, {"keys": keys})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_contexts(bench: IntrinsicBench, tmp_path: Path, shift: int) -> None:
+    rng = np.random.default_rng(4)
+    for width in (*WIDTHS, 200):
+        for keys in (1, 2, 3, 4, 5, 7, 8, 33):
+            weights = rng.choice(np.array([0, 1, 100, 127], np.int8), keys)
+            v, inverse = values(rng, (keys, width), "int8"), int(rng.integers(2**18, 2**26))
+            arrays = [weights, v, inverse >> shift, 900, np.zeros(width, np.int8)]
+            bench.add_intrinsic(mix(width, shift), arrays, {"keys": keys})
     assert bench.failures(tmp_path) == []
