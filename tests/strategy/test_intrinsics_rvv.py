@@ -9,9 +9,12 @@ import pytest
 from random_cases import Rng, multipliers, pick, values
 from rvv_intrinsic_bench import IntrinsicBench
 
+from tvm_embbert.strategy.kernels.rv32_zve32x.causal_convolution import convolve
 from tvm_embbert.strategy.kernels.rv32_zve32x.contexts import mix
 from tvm_embbert.strategy.kernels.rv32_zve32x.dot import dot
+from tvm_embbert.strategy.kernels.rv32_zve32x.lookup import look_up
 from tvm_embbert.strategy.kernels.rv32_zve32x.requantization import requantize_row
+from tvm_embbert.strategy.kernels.rv32_zve32x.rms_norm import scale_row, square
 from tvm_embbert.strategy.kernels.rv32_zve32x.weights import weigh
 from tvm_embbert.target_file import load_target
 
@@ -81,4 +84,38 @@ def test_contexts(bench: IntrinsicBench, tmp_path: Path, shift: int) -> None:
             v, inverse = values(rng, (keys, width), "int8"), int(rng.integers(2**18, 2**26))
             arrays = [weights, v, inverse >> shift, 900, np.zeros(width, np.int8)]
             bench.add_intrinsic(mix(width, shift), arrays, {"keys": keys})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_convolution_of_a_row(bench: IntrinsicBench, tmp_path: Path, paired: bool) -> None:
+    rng = np.random.default_rng(5)
+    for channels in (*WIDTHS, 200):
+        for taps in (1, 2, 3, 4, 7, 32):
+            shift = pick(rng, (0, 0, 3))
+            x, w = (values(rng, (taps, channels), "int8") for _ in range(2))
+            scale = multipliers(rng, channels, taps << 14, shift, "int8")
+            seen = np.maximum(w, -127) if paired else w
+            arrays = [x, seen, words(rng, channels) >> 12, scale, np.zeros(channels, np.int8)]
+            bench.add_intrinsic(convolve(channels, shift, paired), arrays, {"taps": taps})
+    assert bench.failures(tmp_path) == []
+
+
+def test_entries_of_a_table(bench: IntrinsicBench, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    for size in (*WIDTHS, 129, 1000):
+        arrays = [values(rng, (n,), "int8") for n in (size, 256)]
+        bench.add_intrinsic(look_up(), [*arrays, np.zeros(size, np.int8)], {"size": size})
+    assert bench.failures(tmp_path) == []
+
+
+def test_steps_of_the_norm(bench: IntrinsicBench, tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    for channels in (*WIDTHS, 129, 1000):
+        for bits in (1, 15, 30):
+            x, dims = values(rng, (channels,), "int16"), {"channels": channels}
+            bench.add_intrinsic(square(), [x, np.zeros(2, np.int32)], dims)
+            scale = pick(rng, (0, 2**14, 2**15 - 1))
+            arrays = [x, scale, bits, np.zeros(channels, np.int8)]
+            bench.add_intrinsic(scale_row(), arrays, dims)
     assert bench.failures(tmp_path) == []
