@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
+
+GUARD = "__riscv_zve32x"
+"""What compilers define for cores with the extension."""
 
 
-def function(name: str, parameters: Mapping[str, str], body: str) -> str:
-    """Return a static C function that changes any vector register, as every function may.
+def intrinsic(
+    name: str, parameters: Mapping[str, str], body: str, meaning: Any, dims: Sequence[str] = ()
+) -> Intrinsic:
+    """Return an intrinsic whose C may change any vector register, as every function may.
 
     No caller is compiled by what it sees inside: compilers that use vector registers themselves
     would find no word of them there.
@@ -20,9 +28,14 @@ def function(name: str, parameters: Mapping[str, str], body: str) -> str:
         Name of each parameter to its type, as ``const int8_t *``.
     body : str
         Statements.
+    meaning : PrimFunc
+        What it computes.
+    dims : sequence of str
+        Names of the meaning's symbolic dimensions.
     """
     declared = ", ".join(f"{t}{'' if t.endswith('*') else ' '}{n}" for n, t in parameters.items())
-    return f"__attribute__((noipa)) static void {name}({declared}) {{\n{body}}}"
+    c = f"__attribute__((noipa)) static void {name}({declared}) {{\n{body}}}"
+    return Intrinsic(name, c, meaning, tuple(dims), guard=GUARD)
 
 
 def assembly(
@@ -30,7 +43,7 @@ def assembly(
 ) -> str:
     """Return a statement of inline assembly; ``{x}`` in a line stands for the operand x.
 
-    GCC 12 knows no vector registers, not even as clobbers; see :func:`function`.
+    GCC 12 knows no vector registers, not even as clobbers; see :func:`intrinsic`.
 
     Parameters
     ----------

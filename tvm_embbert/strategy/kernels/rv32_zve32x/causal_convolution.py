@@ -11,7 +11,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import requantize, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
-from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, function
+from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.rv32_zve32x.channels import (
     PRODUCTS,
     add_products,
@@ -107,7 +107,7 @@ def convolve(channels: int, shift: int, paired: bool) -> Intrinsic:
     name = f"te_rvv_convolve_{channels}_{shift}{'_paired' * paired}"
     body = assembly(_convolving(channels, shift, paired), list(types)[:-1], {"taps": "taps"})
     meaning = _convolved(channels, shift)
-    return Intrinsic(name, function(name, types, body), meaning, ("taps",))
+    return intrinsic(name, types, body, meaning, ("taps",))
 
 
 def _convolving(channels: int, shift: int, paired: bool) -> Iterator[str]:

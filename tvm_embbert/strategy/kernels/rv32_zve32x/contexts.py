@@ -8,7 +8,7 @@ from typing import Any
 
 from tvm_embbert.strategy.kernels.arithmetic import requantize, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
-from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, function
+from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.rv32_zve32x.channels import (
     PRODUCTS,
     add_products,
@@ -39,7 +39,7 @@ def mix(width: int, shift: int) -> Intrinsic:
     name = f"te_rvv_mix_{width}_{shift}"
     read = {n: n for n in ("weights", "inverse", "offset", "keys")}
     body = assembly(_mixing(width, shift), ["v", "result"], read)
-    return Intrinsic(name, function(name, types, body), _mixed(width, shift), ("keys",))
+    return intrinsic(name, types, body, _mixed(width, shift), ("keys",))
 
 
 def _mixing(width: int, shift: int) -> Iterator[str]:

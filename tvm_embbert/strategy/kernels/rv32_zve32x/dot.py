@@ -12,7 +12,7 @@ from typing import Any
 
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
-from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, function
+from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.tir import prim_func
 
 COLUMNS = 4
@@ -53,7 +53,7 @@ def dot(width: int, started: bool, lowest: bool) -> Intrinsic:
     changed = [n for n in types if n != "x"]
     body = assembly(_multiplying(width, started, lowest), changed, {"x": "x"})
     meaning = _multiplied(width, started)
-    return Intrinsic(name, function(name, types, body), meaning, ("columns",))
+    return intrinsic(name, types, body, meaning, ("columns",))
 
 
 def _multiplying(width: int, started: bool, lowest: bool) -> Iterator[str]:

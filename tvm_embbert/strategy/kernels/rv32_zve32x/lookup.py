@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
-from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, function
+from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.tir import prim_func
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
@@ -77,4 +77,4 @@ def look_up() -> Intrinsic:
         with tir.loop("i", size) as i:
             tir.store(result, i, table[widened(x[i]) + 128])
     name = "te_rvv_look_up"
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("size",))
+    return intrinsic(name, types, body, tir.prim_func, ("size",))

@@ -12,7 +12,7 @@ from typing import Any
 
 from tvm_embbert.strategy.kernels.arithmetic import requantize
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
-from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, function, narrowed
+from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic, narrowed
 from tvm_embbert.strategy.kernels.tir import prim_func
 
 
@@ -31,7 +31,7 @@ def requantize_row(shift: int, dtype: str) -> Intrinsic:
     }
     name = f"te_rvv_requantize_{shift}_{dtype}"
     body = assembly(_scaling(shift, dtype), list(types))
-    return Intrinsic(name, function(name, types, body), _scaled(shift, dtype), ("columns",))
+    return intrinsic(name, types, body, _scaled(shift, dtype), ("columns",))
 
 
 def _scaling(shift: int, dtype: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
-from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, function, narrowed
+from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic, narrowed
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
@@ -88,7 +88,7 @@ def square() -> Intrinsic:
             with tir.loop("c", channels) as c:
                 tir.store(halves, half, halves[half] + _half(widened(x[c]) * widened(x[c]), half))
     name = "te_rvv_square"
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("channels",))
+    return intrinsic(name, types, body, tir.prim_func, ("channels",))
 
 
 def _half(value: Expr, half: int) -> Expr:
@@ -142,7 +142,7 @@ def scale_row() -> Intrinsic:
             scaled = arithmetic("int32", "round_shift", widened(x[c]) * scale, bits)
             tir.store(result, c, saturate(scaled, "int8"))
     name = "te_rvv_scale_row"
-    return Intrinsic(name, function(name, types, body), tir.prim_func, ("channels",))
+    return intrinsic(name, types, body, tir.prim_func, ("channels",))
 
 
 def _scaling() -> Iterator[str]:

@@ -10,7 +10,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, shift_left, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
-from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, function
+from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
 
 
@@ -36,7 +36,7 @@ def weigh(shift: int, masked: bool) -> Intrinsic:
     }
     name = f"te_rvv_weigh_{shift}{'_masked' * masked}"
     body = _body(shift, masked)
-    return Intrinsic(name, function(name, types, body), _weighed(shift, masked), ("keys",))
+    return intrinsic(name, types, body, _weighed(shift, masked), ("keys",))
 
 
 def _body(shift: int, masked: bool) -> str:
