@@ -94,8 +94,8 @@ def linear(rng: Rng) -> Form:
     return IntegerCall("linear", "call", template, Tensor("y", ("n", outputs), result)), draw
 
 
-def causal_convolution(rng: Rng, widths: Sequence[int] = SIZES) -> Form:
-    inputs, copies = pick(rng, widths), pick(rng, (1, 1, 2, 3))
+def causal_convolution(rng: Rng, widths: Sequence[int] | None = None) -> Form:
+    inputs, copies = pick(rng, widths or SIZES), pick(rng, (1, 1, 2, 3))
     taps, shift = pick(rng, (1, 2, 3, 8, 32)), pick(rng, (0, 0, 1, 4))
     outputs = inputs * copies
 
@@ -113,8 +113,8 @@ def causal_convolution(rng: Rng, widths: Sequence[int] = SIZES) -> Form:
     return IntegerCall("causal_convolution", "call", template, output), draw
 
 
-def attention(rng: Rng, widths: Sequence[int] = SIZES) -> Form:
-    width, masked = pick(rng, widths), rng.random() < 0.6
+def attention(rng: Rng, widths: Sequence[int] | None = None) -> Form:
+    width, masked = pick(rng, widths or SIZES), rng.random() < 0.6
     shift, context_shift = pick(rng, (0, 0, 1, 2, 6)), pick(rng, (0, 1, 2, 4))
 
     def draw(rng: Rng) -> tuple[tuple[Any, ...], dict[str, int]]:
@@ -151,8 +151,8 @@ def _hidden(rng: Rng, keys: int) -> np.ndarray:
     return hidden
 
 
-def rms_norm(rng: Rng, widths: Sequence[int] = SIZES) -> Form:
-    channels = pick(rng, widths)
+def rms_norm(rng: Rng, widths: Sequence[int] | None = None) -> Form:
+    channels = pick(rng, widths or SIZES)
 
     def draw(rng: Rng) -> tuple[tuple[Any, ...], dict[str, int]]:
         rows = pick(rng, SIZES)
