@@ -18,7 +18,7 @@ from tvm_embbert.strategy.kernels.rv32_zve32x.channels import (
 )
 from tvm_embbert.strategy.kernels.tir import prim_func
 
-_UNROLLED = 4
+_UNROLLED = 8
 
 
 @cache

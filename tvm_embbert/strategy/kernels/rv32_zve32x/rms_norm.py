@@ -12,18 +12,37 @@ from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic, narrowed
-from tvm_embbert.strategy.kernels.tir import Expr, prim_func
-from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
+from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
 WIDEST = 2**15 - 1
 """Channels whose squares' lower halves add up within 31 bits."""
-_HALF = 2**16
+
+# te_norm_exponent without its loop, as there is no instruction that counts leading zeros.
+_FACTORS = """\
+  const uint64_t squares = (uint64_t)epsilon + (uint32_t)lower + ((uint64_t)(uint32_t)upper << 16);
+  const uint32_t high = (uint32_t)(squares >> 32);
+  uint32_t rest = high != 0u ? high : (uint32_t)squares;
+  int32_t size = high != 0u ? 32 : 0;
+  for (int32_t half = 16; half != 0; half >>= 1) {
+    if (rest >> half != 0u) {
+      rest >>= half;
+      size += half;
+    }
+  }
+  size += rest != 0u;
+  const int32_t exponent = size - 32 + (size & 1);
+  const uint64_t t = exponent > 0 ? squares >> exponent : squares << -exponent;
+  const uint32_t inverse = (UINT32_C(1) << 31) / te_integer_square_root((uint32_t)t);
+  const int32_t scale = (int32_t)(((uint32_t)gain * inverse) >> 16);
+  const int32_t bits = shift + 15 + exponent / 2;
+"""
 
 
 @register_implementation
 class RvvRMSNorm(Implementation):
-    """Needs the halves of the sum of squares as scratch."""
+    """A row at a time."""
 
     operator = "rms_norm"
     isa = "rv32-zve32x"
@@ -41,9 +60,8 @@ class RvvRMSNorm(Implementation):
             rms_norm(tensor.shape[-1]),
             (),
             scalars=tuple(scalars),
-            scratch=(Tensor("halves", (2,), "int32"),),
             dims={"rows": call.rows},
-            intrinsics=(square(), scale_row()),
+            intrinsics=(normalize(),),
         )
 
 
@@ -52,97 +70,58 @@ def rms_norm(channels: int) -> Any:
     with prim_func("rms_norm_rvv") as tir:
         rows = tir.dim("rows")
         x = tir.tensor("x", (rows, channels), "int16")
-        epsilon = tir.scalar("epsilon", "int64")
-        gain, shift = tir.scalar("gain"), tir.scalar("shift")
+        scalars = (tir.scalar("epsilon", "int64"), tir.scalar("gain"), tir.scalar("shift"))
         result = tir.tensor("result", (rows, channels), "int8")
-        halves = tir.tensor("halves", (2,), "int32")
-        squares = tir.local("squares", "int64")
         with tir.loop("i", rows) as i:
-            square()(address(x[i, 0]), address(halves[0]), channels)
-            upper = T.Cast("int64", halves[1]) * T.int64(_HALF)
-            tir.store(squares, 0, epsilon + T.Cast("int64", halves[0]) + upper)
-            scale = arithmetic("int32", "norm_multiplier", squares[0], gain)
-            bits = arithmetic("int32", "norm_shift", squares[0], shift)
-            scale_row()(address(x[i, 0]), scale, bits, address(result[i, 0]), channels)
+            normalize()(address(x[i, 0]), *scalars, address(result[i, 0]), channels)
     return tir.prim_func
 
 
 @cache
-def square() -> Intrinsic:
-    """Return the intrinsic that adds up the squares of a row, lower and upper halves apart.
+def normalize() -> Intrinsic:
+    """Return the intrinsic that normalises a row.
 
-    Parameters: ``x`` int16 (channels), ``halves`` int32 (2), ``channels``, 1 to 32767.
+    Parameters: ``x`` int16 (channels), ``epsilon``, ``gain`` and ``shift`` as in the operator;
+    ``result`` int8 (channels), ``channels``, 1 to 32767.
     """
-    types = {"x": "const int16_t *", "halves": "int32_t *", "channels": "int32_t"}
+    types = {
+        "x": "const int16_t *",
+        "epsilon": "int64_t",
+        "gain": "int32_t",
+        "shift": "int32_t",
+        "result": "int8_t *",
+        "channels": "int32_t",
+    }
+    read = {"scale": "scale", "bits": "bits", "half": "(int32_t)1 << (bits - 1)"}
     body = (
-        "  int32_t lower = 0, upper = 0;\n"
-        + assembly(_squaring(), ["x", "channels", "lower", "upper"])
-        + "  halves[0] = lower;\n  halves[1] = upper;\n"
+        "  const int16_t *row = x;\n  int32_t left = channels, lower = 0, upper = 0;\n"
+        + assembly(_squaring(), ["row", "left", "lower", "upper"])
+        + _FACTORS
+        + assembly(_scaling(), ["x", "result", "channels"], read)
     )
-    with prim_func("square_meaning") as tir:
-        channels = tir.dim("channels")
-        x = tir.tensor("x", (channels,), "int16")
-        halves = tir.tensor("halves", (2,), "int32")
-        for half in range(2):
-            tir.store(halves, half, 0)
-            with tir.loop("c", channels) as c:
-                tir.store(halves, half, halves[half] + _half(widened(x[c]) * widened(x[c]), half))
-    name = "te_rvv_square"
-    return intrinsic(name, types, body, tir.prim_func, ("channels",))
-
-
-def _half(value: Expr, half: int) -> Expr:
-    return T.truncdiv(value, _HALF) if half else T.truncmod(value, _HALF)
+    return intrinsic("te_rvv_normalize", types, body, _normalized(), ("channels",))
 
 
 def _squaring() -> Iterator[str]:
     yield "vsetivli zero, 1, e32, m1, ta, ma"
     yield "vmv.v.i v24, 0"
     yield "vmv.v.i v25, 0"
-    yield f"li t1, {_HALF - 1}"
+    yield f"li t1, {2**16 - 1}"
     yield "1:"
-    yield "vsetvli t0, {channels}, e16, m4, ta, ma"
-    yield "vle16.v v0, ({x})"
+    yield "vsetvli t0, {left}, e16, m4, ta, ma"
+    yield "vle16.v v0, ({row})"
     yield "vwmul.vv v8, v0, v0"
     yield "vsetvli zero, zero, e32, m8, ta, ma"
     yield "vsrl.vi v16, v8, 16"
     yield "vand.vx v8, v8, t1"
     yield "vredsum.vs v24, v8, v24"
     yield "vredsum.vs v25, v16, v25"
-    yield "sub {channels}, {channels}, t0"
+    yield "sub {left}, {left}, t0"
     yield "slli t0, t0, 1"
-    yield "add {x}, {x}, t0"
-    yield "bnez {channels}, 1b"
+    yield "add {row}, {row}, t0"
+    yield "bnez {left}, 1b"
     yield "vmv.x.s {lower}, v24"
     yield "vmv.x.s {upper}, v25"
-
-
-@cache
-def scale_row() -> Intrinsic:
-    """Return the intrinsic that scales a row.
-
-    Parameters: ``x`` int16 (channels), ``scale``, 0 to 32767, and ``bits`` of
-    ``round(x * scale / 2**bits)``; ``result`` int8 (channels), ``channels``, at least 1.
-    """
-    types = {
-        "x": "const int16_t *",
-        "scale": "int32_t",
-        "bits": "int32_t",
-        "result": "int8_t *",
-        "channels": "int32_t",
-    }
-    read = {"scale": "scale", "bits": "bits", "half": "(int32_t)1 << (bits - 1)"}
-    body = assembly(_scaling(), ["x", "result", "channels"], read)
-    with prim_func("scale_row_meaning") as tir:
-        channels = tir.dim("channels")
-        x = tir.tensor("x", (channels,), "int16")
-        scale, bits = tir.scalar("scale"), tir.scalar("bits")
-        result = tir.tensor("result", (channels,), "int8")
-        with tir.loop("c", channels) as c:
-            scaled = arithmetic("int32", "round_shift", widened(x[c]) * scale, bits)
-            tir.store(result, c, saturate(scaled, "int8"))
-    name = "te_rvv_scale_row"
-    return intrinsic(name, types, body, tir.prim_func, ("channels",))
 
 
 def _scaling() -> Iterator[str]:
@@ -160,3 +139,22 @@ def _scaling() -> Iterator[str]:
     yield "slli t0, t0, 1"
     yield "add {x}, {x}, t0"
     yield "bnez {channels}, 1b"
+
+
+def _normalized() -> Any:
+    with prim_func("normalize_meaning") as tir:
+        channels = tir.dim("channels")
+        x = tir.tensor("x", (channels,), "int16")
+        epsilon = tir.scalar("epsilon", "int64")
+        gain, shift = tir.scalar("gain"), tir.scalar("shift")
+        result = tir.tensor("result", (channels,), "int8")
+        squares = tir.local("squares", "int64")
+        tir.store(squares, 0, epsilon)
+        with tir.loop("c", channels) as c:
+            tir.accumulate(squares, 0, T.Cast("int64", widened(x[c]) * widened(x[c])))
+        scale = arithmetic("int32", "norm_multiplier", squares[0], gain)
+        bits = arithmetic("int32", "norm_shift", squares[0], shift)
+        with tir.loop("c", channels) as c:
+            scaled = arithmetic("int32", "round_shift", widened(x[c]) * scale, bits)
+            tir.store(result, c, saturate(scaled, "int8"))
+    return tir.prim_func
