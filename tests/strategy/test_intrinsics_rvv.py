@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from intrinsic_bench import IntrinsicBench
 from random_cases import Rng, multipliers, pick, values
-from rvv_intrinsic_bench import IntrinsicBench
 
 from tvm_embbert.strategy.kernels.rv32_zve32x.causal_convolution import convolve
 from tvm_embbert.strategy.kernels.rv32_zve32x.contexts import mix
