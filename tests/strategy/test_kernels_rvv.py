@@ -49,17 +49,36 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
     return request.param
 
 
-@pytest.mark.parametrize("time", range(TIMES))
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_kernel_gives_the_bytes_of_the_reference(
-    operator: str, time: int, sizes: tuple[int, ...], tmp_path: Path
-) -> None:
-    bench = EmulatedBench(load_target("virt-rv32v"))
+def bench_of(bits: int) -> EmulatedBench:
+    """Return a bench on a core with vector registers of so many bits."""
+    target = load_target("virt-rv32v")
+    emulator = target.core.emulator
+    assert emulator is not None
+    assert "vlen=128" in emulator.cpu
+    longer = replace(emulator, cpu=emulator.cpu.replace("vlen=128", f"vlen={bits}"))
+    return EmulatedBench(replace(target, core=replace(target.core, emulator=longer)))
+
+
+def check(bench: EmulatedBench, operator: str, time: int, folder: Path) -> None:
     taken = 0
     for case in cases_of(operator, time):
         implementation = registry.choose(case.call, [ISA, "portable"]).implementation
         if implementation.isa == ISA:
             bench.add(implementation, case)
             taken += 1
-    assert bench.failures(tmp_path) == []
+    assert bench.failures(folder) == []
     assert taken >= FORMS[operator] * CASES // 6
+
+
+@pytest.mark.usefixtures("sizes")
+@pytest.mark.parametrize("time", range(TIMES))
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_kernel_gives_the_bytes_of_the_reference(operator: str, time: int, tmp_path: Path) -> None:
+    check(bench_of(128), operator, time, tmp_path)
+
+
+@pytest.mark.usefixtures("sizes")
+@pytest.mark.parametrize("bits", [256, 512])
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_registers_may_be_longer(operator: str, bits: int, tmp_path: Path) -> None:
+    check(bench_of(bits), operator, TIMES, tmp_path)
