@@ -14,6 +14,8 @@ from tvm_embbert.measure import EmulatorSession
 
 pytestmark = pytest.mark.emulator
 
+OURS = ("tvmgen_", "te_")
+"""Symbols of the library, and of the intrinsics within it."""
 BOARD = "mps2-an386"
 BOARDS = (
     BOARD,
@@ -63,7 +65,7 @@ def tool(name: str, option: str, compiled: CompiledModel) -> str:
 
 
 def model_bytes(symbols: dict[str, Symbol], kind: str, unit: int = 1) -> int:
-    sizes = [s.size for n, s in symbols.items() if n.startswith("tvmgen_") and s.kind == kind]
+    sizes = [s.size for n, s in symbols.items() if n.startswith(OURS) and s.kind == kind]
     return sum(-(-size // unit) * unit for size in sizes)
 
 
