@@ -90,6 +90,12 @@ class Linear(Operator):
         return arithmetic.requantize(accumulator, multiplier, shift, call.output.dtype)
 
 
+def factors(call: IntegerCall) -> list[Any]:
+    """Return tensors and constants to multiply, without the index."""
+    *inputs, _, bias, _, _ = call.args
+    return inputs[:-1] if bias.ndim == 2 else inputs
+
+
 def quantize_rows(weight: Array) -> tuple[Array, Array]:
     """Return int8 weights, at most 127 in magnitude, and the unit of each row."""
     largest = np.abs(weight).reshape(weight.shape[0], -1).max(axis=1)

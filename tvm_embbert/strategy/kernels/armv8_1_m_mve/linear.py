@@ -27,6 +27,7 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.requantization import (
 )
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.linear import factors
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -41,14 +42,14 @@ class MveLinear(Implementation):
 
     def reject(self, call: IntegerCall) -> str:
         """Take inputs of 8 bits."""
-        wide = [str(x.dtype) for x in _inputs(call) if str(x.dtype) != "int8"]
+        wide = [str(x.dtype) for x in factors(call) if str(x.dtype) != "int8"]
         return f"VMLADAVA of bytes takes int8, not {wide[0]}" if wide else ""
 
     def kernel(self, call: IntegerCall) -> Kernel:
         """Pack the weights by parts of the inputs, as the rows will be."""
         form = Form.of(call)
         *_, weight, bias, multiplier, _ = call.args
-        tables = [x for x in _inputs(call) if isinstance(x, np.ndarray)]
+        tables = [x for x in factors(call) if isinstance(x, np.ndarray)]
         columns = ordered(weight)
         packed = [pack_columns(columns[:, k : k + n]) for k, n in form.parts]
         return Kernel(
@@ -62,12 +63,6 @@ class MveLinear(Implementation):
             dims={"rows": call.rows},
             intrinsics=form.intrinsics,
         )
-
-
-def _inputs(call: IntegerCall) -> list[Any]:
-    """Return tensors and constants to multiply, without the index."""
-    *inputs, _, bias, _, _ = call.args
-    return inputs[:-1] if bias.ndim == 2 else inputs
 
 
 def _start(bias: Array) -> Array:
@@ -91,7 +86,7 @@ class Form:
     def of(call: IntegerCall) -> Form:
         """Return the form of a call."""
         *_, weight, bias, _, shift = call.args
-        inputs = tuple((x.shape[-1], not isinstance(x, Tensor)) for x in _inputs(call))
+        inputs = tuple((x.shape[-1], not isinstance(x, Tensor)) for x in factors(call))
         biases = len(bias) if bias.ndim == 2 else 0
         return Form(inputs, weight.shape[0], biases, shift, call.output.dtype)
 

@@ -11,6 +11,7 @@ from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.rv32_zve32x.dot import dot, segments
 from tvm_embbert.strategy.kernels.rv32_zve32x.requantization import requantize_row
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.linear import factors
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -25,14 +26,14 @@ class RvvLinear(Implementation):
 
     def reject(self, call: IntegerCall) -> str:
         """Take inputs of 8 bits."""
-        wide = [str(x.dtype) for x in _inputs(call) if str(x.dtype) != "int8"]
+        wide = [str(x.dtype) for x in factors(call) if str(x.dtype) != "int8"]
         return f"products are made of int8, not {wide[0]}" if wide else ""
 
     def kernel(self, call: IntegerCall) -> Kernel:
         """Store the weights of each part of the inputs together."""
         form = Form.of(call)
         *_, weight, bias, multiplier, _ = call.args
-        tables = [x for x in _inputs(call) if isinstance(x, np.ndarray)]
+        tables = [x for x in factors(call) if isinstance(x, np.ndarray)]
         parts = [weight[:, k : k + n].reshape(-1) for k, n in form.parts]
         return Kernel(
             linear(form),
@@ -41,12 +42,6 @@ class RvvLinear(Implementation):
             dims={"rows": call.rows},
             intrinsics=form.intrinsics,
         )
-
-
-def _inputs(call: IntegerCall) -> list[Any]:
-    """Return tensors and constants to multiply, without the index."""
-    *inputs, _, bias, _, _ = call.args
-    return inputs[:-1] if bias.ndim == 2 else inputs
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Form:
     def of(call: IntegerCall) -> Form:
         """Return the form of a call."""
         *_, weight, bias, _, shift = call.args
-        inputs = tuple((x.shape[-1], not isinstance(x, Tensor)) for x in _inputs(call))
+        inputs = tuple((x.shape[-1], not isinstance(x, Tensor)) for x in factors(call))
         biases = len(bias) if bias.ndim == 2 else 0
         lowest = bool(weight.min() == -128)
         return Form(inputs, weight.shape[0], biases, shift, call.output.dtype, lowest)
