@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from tvm_embbert import compat
@@ -90,7 +91,7 @@ class _Counter:
         """Count what an intrinsic's meaning touches through each of its pointers."""
         function, *arguments = call.args
         intrinsic = self._intrinsics[str(function.value)]
-        meaning = lower_tir(intrinsic.meaning)
+        meaning = _lowered_meaning(intrinsic)
         sizes = zip(intrinsic.dims, arguments[len(meaning.params) :], strict=True)
         greatest = {name: self._bounds.greatest(size) for name, size in sizes}
         touched = _Counter(meaning, greatest, self._intrinsics).touched
@@ -98,6 +99,12 @@ class _Counter:
             if compat.is_address(argument):
                 buffer = self._views.get(argument.args[0].source)
                 self._counts[buffer] += times * count
+
+
+@cache
+def _lowered_meaning(intrinsic: Intrinsic) -> Node:
+    """Lower a meaning once: it is counted at each call, and again for each plan."""
+    return lower_tir(intrinsic.meaning)
 
 
 def _parts(node: Node) -> Iterator[Node]:
