@@ -59,7 +59,7 @@ class EmulatedBench:
 
     def add(self, implementation: Implementation, case: Case) -> None:
         """Add a case, to be computed by an implementation that takes it."""
-        kernel = implementation.kernel(case.call)
+        kernel = implementation.build(case.call)
         self._intrinsics.update({i.name: i for i in kernel.intrinsics})
         printed = print_c(lower_tir(kernel.prim_func), not kernel.in_place, self._intrinsics)
         name = self._functions.setdefault(printed, f"kernel_{len(self._functions)}")

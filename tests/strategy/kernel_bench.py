@@ -116,7 +116,7 @@ class KernelBench:
         return out.array
 
     def _kernel(self, call: IntegerCall) -> Kernel:
-        return registry.choose(call, [self._isa]).implementation.kernel(call)
+        return registry.choose(call, [self._isa]).implementation.build(call)
 
     def _shape(self, dims: Sequence[int | str], case: Case) -> tuple[int, ...]:
         return tuple(case.sizes[d] if isinstance(d, str) else d for d in dims)

@@ -45,7 +45,7 @@ class PortableNegative(Implementation):
     operator = "negative"
     isa = "portable"
 
-    def kernel(self, call):
+    def kernel(self, call, config):
         return Kernel(None, ())
 """
 
@@ -55,7 +55,7 @@ class Fast(Implementation):
     isa = "fast"
     priority = 10
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config) -> Kernel:
         return Kernel(None, ())
 
 

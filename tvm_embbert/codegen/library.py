@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tvm_embbert.codegen.sources import print_internal_header, print_kernels, pr
 from tvm_embbert.memory.plan import MemoryPlan
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.program.program import Program
+from tvm_embbert.strategy.knobs import OPTIMIZE
 
 ARITHMETIC = "tvm_embbert_arithmetic.h"
 _RUNTIME = Path(__file__).parent.parent / "runtime" / "include"
@@ -61,11 +63,26 @@ def generate(
         f"include/{prefix}.h": print_header(names, program, plan, interface),
         f"src/{prefix}.c": print_entry(names, program, plan, functions),
         f"src/{prefix}_internal.h": print_internal_header(names, program, functions),
-        f"src/{prefix}_kernels.c": print_kernels(names, functions, program.intrinsics),
+        **_kernel_files(names, program, functions),
         f"src/{prefix}_weights.c": print_weights(names, program, weights_in_ram),
         f"src/{ARITHMETIC}": (_RUNTIME / ARITHMETIC).read_text(encoding="utf-8"),
     }
     return Library(names, files)
+
+
+def _kernel_files(
+    names: Names, program: Program, functions: Mapping[str, CFunction]
+) -> dict[str, str]:
+    """Print the kernels, those of another level than the usual one in a file for each level."""
+    files = {}
+    for level in sorted(set(program.levels.values())):
+        at = [name for name in functions if program.levels[name] == level]
+        called = {i.name: i for name in at for i in program.calls[name]}
+        usual = level == OPTIMIZE.default
+        path = f"src/{names.prefix}_kernels{'' if usual else f'_{level}'}.c"
+        text = print_kernels(names, {n: functions[n] for n in at}, called, "" if usual else level)
+        files[path] = text
+    return files
 
 
 def c_functions(program: Program) -> dict[str, CFunction]:

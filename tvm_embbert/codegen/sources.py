@@ -37,16 +37,32 @@ def print_internal_header(
     )
 
 
+_LEVEL = """\
+/* Whatever the build's flags: this was the best level when the kernels were tuned. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("{level}")
+#endif
+
+"""
+
+
 def print_kernels(
-    names: Names, functions: Mapping[str, CFunction], intrinsics: Mapping[str, Intrinsic]
+    names: Names,
+    functions: Mapping[str, CFunction],
+    intrinsics: Mapping[str, Intrinsic],
+    level: str = "",
 ) -> str:
-    """Return the text of ``tvmgen_<model>_kernels.c``: intrinsics first, then what calls them."""
+    """Return the text of ``tvmgen_<model>_kernels.c``: intrinsics first, then what calls them.
+
+    With a `level`, GCC optimises what is in the file at that level.
+    """
     printed = "\n".join(f.definition(names.symbol(n)) for n, f in functions.items())
     headers = dict.fromkeys(h for i in intrinsics.values() for h in i.headers)
     included = "".join(f"#include <{header}>\n" for header in headers)
     bodies = "".join(map(print_intrinsic, intrinsics.values()))
     own = f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n'
-    return f"{included}{own}\n{bodies}{printed}"
+    pragma = _LEVEL.format(level=level) if level else ""
+    return f"{included}{own}\n{pragma}{bodies}{printed}"
 
 
 def print_weights(names: Names, program: Program, in_ram: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -15,12 +15,19 @@ from tvm_embbert.program.in_place import settle_in_place
 from tvm_embbert.program.program import Access, Argument, Array, Program, Step
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.strategy import registry
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import Choice, choose
 
+Configure = Callable[[Choice], Config]
+"""Which values of its knobs an implementation takes for a call; defaults are not named."""
+
 
 def build_program(
-    module: IntegerModule, isa: Sequence[str], overrides: Mapping[str, str] | None = None
+    module: IntegerModule,
+    isa: Sequence[str],
+    overrides: Mapping[str, str] | None = None,
+    configure: Configure | None = None,
 ) -> Program:
     """Choose an implementation for each call and collect what they make.
 
@@ -32,10 +39,12 @@ def build_program(
         Instruction sets of the target's core.
     overrides : mapping, optional
         See :func:`tvm_embbert.strategy.registry.choose`.
+    configure : callable, optional
+        Which values of knobs the kernels take; the defaults where it is not given.
     """
     module.check_result()
     _check_overrides(module, overrides or {})
-    builder = _Builder(module)
+    builder = _Builder(module, configure or (lambda _: {}))
     for call in module.calls:
         builder.add(call, choose(call, isa, overrides))
     return builder.program()
@@ -55,8 +64,8 @@ def _check_overrides(module: IntegerModule, overrides: Mapping[str, str]) -> Non
 
 
 class _Builder:
-    def __init__(self, module: IntegerModule) -> None:
-        self._module = module
+    def __init__(self, module: IntegerModule, configure: Configure) -> None:
+        self._module, self._configure = module, configure
         self._program = Program(module, [], {}, {})
         self._constant_names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._add_buffer(module.input)
@@ -67,9 +76,8 @@ class _Builder:
 
     def add(self, call: IntegerCall, choice: Choice) -> None:
         """Append the step of a call."""
-        kernel = choice.implementation.kernel(call)
+        kernel = choice.implementation.build(call, self._configure(choice))
         name = self._add_kernel(call.operator, kernel)
-        self._program.intrinsics.update({i.name: i for i in kernel.intrinsics})
         self._add_buffer(call.output)
         scratch = tuple(f"{call.name}_{s.name}" for s in kernel.scratch)
         for owned, s in zip(scratch, kernel.scratch, strict=True):
@@ -99,11 +107,14 @@ class _Builder:
         kernels = self._program.kernels
         for name, known in kernels.items():
             same = (name in self._program.overlapping) == bool(kernel.in_place)
+            same &= self._program.levels[name] == kernel.optimize
             if same and compat.same_function(known, kernel.prim_func):
                 return name
         number = sum(n.startswith(f"{operator}_kernel_") for n in kernels)
         name = f"{operator}_kernel_{number}"
         kernels[name] = kernel.prim_func
+        self._program.levels[name] = kernel.optimize
+        self._program.calls[name] = kernel.intrinsics
         if kernel.in_place:
             self._program.overlapping.add(name)
         return name

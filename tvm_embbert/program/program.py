@@ -133,8 +133,10 @@ class Program:
     local : dict
         Buffers that hold the rows of one tile of a loop, and how many rows of the tiles before
         they keep in front of these.
-    intrinsics : dict
-        What the kernels call, by name.
+    calls : dict
+        Intrinsics that each kernel calls, by the kernel's name.
+    levels : dict
+        Optimisation level that the C compiler is asked for, by the kernel's name.
     """
 
     source: IntegerModule
@@ -146,7 +148,13 @@ class Program:
     in_place: dict[str, str] = field(default_factory=dict)
     loops: tuple[Loop, ...] = ()
     local: Mapping[str, int] = field(default_factory=dict)
-    intrinsics: dict[str, Intrinsic] = field(default_factory=dict)
+    calls: dict[str, tuple[Intrinsic, ...]] = field(default_factory=dict)
+    levels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def intrinsics(self) -> dict[str, Intrinsic]:
+        """Return what the kernels call, by name."""
+        return {i.name: i for called in self.calls.values() for i in called}
 
     @property
     def input(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tvm_embbert import compat
 from tvm_embbert.errors import InputError
+from tvm_embbert.strategy.knobs import OPTIMIZE, Config, Knob, complete
 
 if TYPE_CHECKING:
     from tvm_embbert.quantize.quantizer import Quantizer
@@ -210,6 +211,8 @@ class Kernel:
         a multiple.
     intrinsics : tuple of Intrinsic
         What the TIR calls beside the functions of ``tvm_embbert_arithmetic.h``.
+    optimize : str
+        Optimisation level of the C compiler: ``Os``, ``O2`` or ``O3``.
     """
 
     prim_func: Any
@@ -221,6 +224,7 @@ class Kernel:
     window: int = 0
     row_block: int = 1
     intrinsics: tuple[Intrinsic, ...] = ()
+    optimize: str = str(OPTIMIZE.default)
 
 
 class Implementation(ABC):
@@ -242,6 +246,25 @@ class Implementation(ABC):
         """Return why the call cannot be taken, or the empty string."""
         return ""
 
+    def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
+        """Return what the kernel for a call leaves open for tuning, beside :data:`OPTIMIZE`."""
+        return ()
+
+    def space(self, call: IntegerCall) -> tuple[Knob, ...]:
+        """Return all knobs of the kernel for a call."""
+        return (*self.knobs(call), OPTIMIZE)
+
+    def build(self, call: IntegerCall, chosen: Config | None = None) -> Kernel:
+        """Return the kernel for a call, with the defaults of all knobs that are not in `chosen`.
+
+        Raises
+        ------
+        UsageError
+            `chosen` has a knob or a value that the kernel does not have.
+        """
+        config = complete(self.space(call), chosen or {}, f"{self.name} for {call.name}")
+        return replace(self.kernel(call, config), optimize=str(config[OPTIMIZE.name]))
+
     @abstractmethod
-    def kernel(self, call: IntegerCall) -> Kernel:
-        """Return the kernel for a call."""
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
+        """Return the kernel for a call; `config` has a value of each knob."""

@@ -14,6 +14,7 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.weights import weights
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import GROUP, ROWS, widen
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -40,7 +41,7 @@ class DspAttention(Implementation):
         seen = len(call.tensors) < 4 or shift or multiplier * furthest >= 256 << 32
         return "" if seen else "the table reaches so far that a hidden key is within"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; what calibration decides is passed to it, but for the shifts."""
         *tensors, table, multiplier, shift, numerator, context_shift = call.args
         keys = tensors[1].shape[0]

@@ -17,6 +17,7 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.taps import (
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import ROWS
 from tvm_embbert.strategy.kernels.intrinsic import address
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -36,7 +37,7 @@ class DspCausalConvolution(Implementation):
             return f"{outputs} outputs of {inputs} channels"
         return f"{inputs} channels are not even" if int(inputs) % 2 else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; there are zero taps in front, up to a multiple of 8."""
         x, weight, bias, multiplier, shift = call.args
         laid = _interleave(weight)

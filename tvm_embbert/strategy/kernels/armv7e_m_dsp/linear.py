@@ -24,6 +24,7 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import (
 )
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -36,7 +37,7 @@ class DspLinear(Implementation):
     isa = "armv7e-m-dsp"
     priority = 10
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; matrix, bias and multipliers are filled up to an even output."""
         *inputs, weight, bias, multiplier, _ = call.args
         indexed = bias.ndim == 2

@@ -11,6 +11,7 @@ from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
 from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -23,7 +24,7 @@ class DspRMSNorm(Implementation):
     isa = "armv7e-m-dsp"
     priority = 10
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; epsilon, gain and shift are scalars."""
         tensor, *scalars = call.args
         made = _kernel(int(tensor.shape[-1]))

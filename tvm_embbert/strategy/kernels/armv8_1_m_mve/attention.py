@@ -22,6 +22,7 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.scores import score_key, score_q
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.weights import GROUP, order_mask, weigh
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -50,7 +51,7 @@ class MveAttention(Implementation):
             return f"{width} channels are no multiple of {LANES}"
         return f"{width} channels are more than {WIDEST}" if width > WIDEST else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; what calibration decides is passed to it, but for the shifts."""
         *tensors, table, multiplier, shift, numerator, context_shift = call.args
         keys = tensors[1].shape[0]

@@ -20,6 +20,7 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import (
 )
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -51,7 +52,7 @@ class MveCausalConvolution(Implementation):
             return f"{outputs} channels are more than {MOST_CHANNELS}"
         return f"{taps} taps are more than {MOST_TAPS}" if taps > MOST_TAPS else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Put each channel's taps side by side, the last one last in whole vectors."""
         _, weight, bias, multiplier, shift = call.args
         taps, channels = weight.shape

@@ -27,6 +27,7 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.requantization import (
 )
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.linear import factors
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
@@ -45,7 +46,7 @@ class MveLinear(Implementation):
         wide = [str(x.dtype) for x in factors(call) if str(x.dtype) != "int8"]
         return f"VMLADAVA of bytes takes int8, not {wide[0]}" if wide else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Pack the weights by parts of the inputs, as the rows will be."""
         form = Form.of(call)
         *_, weight, bias, multiplier, _ = call.args

@@ -12,6 +12,7 @@ from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -24,7 +25,7 @@ class MveLookup(Implementation):
     isa = "armv8.1-m-mve"
     priority = 20
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel for the call's width."""
         x, table = call.args
         return Kernel(

@@ -19,6 +19,7 @@ from tvm_embbert.strategy.kernels.arithmetic import (
     widened,
 )
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -30,7 +31,7 @@ class PortableAttention(Implementation):
     operator = "attention"
     isa = "portable"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; what calibration decides is passed to it, but for the shifts."""
         *tensors, table, multiplier, shift, numerator, context_shift = call.args
         keys = tensors[1].shape[0]

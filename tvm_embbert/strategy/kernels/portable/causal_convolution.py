@@ -8,6 +8,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import requantize, tile_of, widened
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -19,7 +20,7 @@ class PortableCausalConvolution(Implementation):
     operator = "causal_convolution"
     isa = "portable"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel for the call's channels, taps and shift."""
         x, weight, bias, multiplier, shift = call.args
         made = causal_convolution(x.shape[-1], weight.shape, shift)

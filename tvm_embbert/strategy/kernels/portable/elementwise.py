@@ -9,6 +9,7 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -35,7 +36,7 @@ class PortableElementwise(Implementation):
     operator = "elementwise"
     isa = "portable"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel."""
         scalars = tuple(a for a in call.args[1:] if isinstance(a, int))
         return Kernel(elementwise(call), (), scalars=scalars, dims={"rows": call.rows})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -16,7 +17,7 @@ class PortableGather(Implementation):
     operator = "gather"
     isa = "portable"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel for the table's width."""
         _, table = call.args
         return Kernel(gather(table.shape), (table,), dims={"rows": call.rows})

@@ -7,6 +7,7 @@ from typing import Any
 
 from tvm_embbert.strategy.kernels.arithmetic import requantize, tile_of, widened
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -18,7 +19,7 @@ class PortableLinear(Implementation):
     operator = "linear"
     isa = "portable"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel for the call's inputs, types and shift."""
         shift = call.args[-1]
         return Kernel(linear(call, shift), tuple(call.constants), dims={"rows": call.rows})

@@ -9,6 +9,7 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -20,7 +21,7 @@ class PortableRMSNorm(Implementation):
     operator = "rms_norm"
     isa = "portable"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; epsilon, gain and shift are scalars."""
         tensor, *scalars = call.args
         prim_func = rms_norm(tensor.shape[-1])

@@ -6,6 +6,7 @@ from typing import Any
 
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -17,7 +18,7 @@ class PortableRunningSum(Implementation):
     operator = "running_sum"
     isa = "portable"
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel for the input's type."""
         return Kernel(running_sum(call.tensors[0].dtype), (), dims={"rows": call.rows})
 

@@ -14,6 +14,7 @@ from tvm_embbert.strategy.kernels.rv32_zve32x.contexts import mix
 from tvm_embbert.strategy.kernels.rv32_zve32x.dot import LARGEST, dot
 from tvm_embbert.strategy.kernels.rv32_zve32x.weights import weigh
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -31,7 +32,7 @@ class RvvAttention(Implementation):
         width = int(call.output.shape[-1])
         return f"{width} channels are more than {LARGEST}" if width > LARGEST else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; what calibration decides is passed to it, but for the shifts."""
         *tensors, table, multiplier, shift, numerator, context_shift = call.args
         keys = tensors[1].shape[0]

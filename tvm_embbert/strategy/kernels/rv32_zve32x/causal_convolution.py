@@ -21,6 +21,7 @@ from tvm_embbert.strategy.kernels.rv32_zve32x.channels import (
     store_narrowed,
 )
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -45,7 +46,7 @@ class RvvCausalConvolution(Implementation):
             return f"{outputs // inputs} outputs share a channel"
         return f"{inputs} channels are more than {WIDEST}" if inputs > WIDEST else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel for the call's channels, taps and shift."""
         _, weight, bias, multiplier, shift = call.args
         taps, channels = weight.shape

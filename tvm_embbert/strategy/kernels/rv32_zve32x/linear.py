@@ -11,6 +11,7 @@ from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.rv32_zve32x.dot import dot, segments
 from tvm_embbert.strategy.kernels.rv32_zve32x.requantization import requantize_row
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.linear import factors
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
@@ -29,7 +30,7 @@ class RvvLinear(Implementation):
         wide = [str(x.dtype) for x in factors(call) if str(x.dtype) != "int8"]
         return f"products are made of int8, not {wide[0]}" if wide else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Store the weights of each part of the inputs together."""
         form = Form.of(call)
         *_, weight, bias, multiplier, _ = call.args

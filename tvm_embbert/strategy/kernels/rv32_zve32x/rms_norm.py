@@ -13,6 +13,7 @@ from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.rv32_zve32x.assembly import assembly, intrinsic, narrowed
 from tvm_embbert.strategy.kernels.tir import prim_func
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -53,7 +54,7 @@ class RvvRMSNorm(Implementation):
         channels = int(call.output.shape[-1])
         return f"{channels} channels are more than {WIDEST}" if channels > WIDEST else ""
 
-    def kernel(self, call: IntegerCall) -> Kernel:
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; epsilon, gain and shift are scalars."""
         tensor, *scalars = call.args
         return Kernel(
