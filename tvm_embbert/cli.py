@@ -23,6 +23,7 @@ COMMANDS = {
     "compile": "compile a model for a device",
     "run": "classify text on the target's runner",
     "validate": "compare float model, integer reference and image on labelled text",
+    "tune": "search the kernels' choices by measuring on the device, and write records",
     "demo": "compile the shipped model, run it on the emulated board and show it all",
 }
 _EXIT_CODES = (__doc__ or "").partition("\n\n")[2].replace("\n", " ")

@@ -20,6 +20,7 @@ from tvm_embbert.quantize.quantize import quantize
 from tvm_embbert.target import Target
 from tvm_embbert.target_file import load_target
 from tvm_embbert.transform.pipeline import simplify
+from tvm_embbert.tune.records import Schedules, choose_schedules
 
 FIT = "fit"
 """A maximum length that stands for the longest input that the device has RAM for."""
@@ -90,10 +91,12 @@ def lower_model(
     name: str | None = None,
     overrides: Mapping[str, str] | None = None,
     memory: MemoryOptions = DEFAULT_MEMORY,
+    schedules: Schedules | None = None,
 ) -> Lowered:
     """Lower a quantised model for a target, with the model's name, labels and vocabulary."""
     chosen = identifier(model.name) if name is None else name
-    return lower(module, target, chosen, model.labels, model.vocab_size, overrides, memory)
+    labels, vocabulary = model.labels, model.vocab_size
+    return lower(module, target, chosen, labels, vocabulary, overrides, memory, schedules)
 
 
 def compile_model(
@@ -110,6 +113,7 @@ def compile_model(
     progress: bool = False,
     memory: MemoryOptions = DEFAULT_MEMORY,
     debug: bool = False,
+    schedules: Path | str | None = None,
 ) -> CompiledModel:
     """Run all stages.
 
@@ -138,6 +142,8 @@ def compile_model(
         How memory is saved and planned.
     debug : bool
         Build what checks itself; see :func:`tvm_embbert.build`.
+    schedules : Path or "none", optional
+        Folder of tuned records, or none; those that ship where it is not given.
     """
     device = load_target(target) if isinstance(target, str) else target
     device = with_budget(device, ram, flash)
@@ -145,7 +151,8 @@ def compile_model(
 
     def compiled(length: int | None) -> CompiledModel:
         module = quantize_model(loaded, length, sentences, progress)
-        lowered = lower_model(loaded, module, device, name, overrides, memory)
+        tuned = choose_schedules(schedules, device.core)
+        lowered = lower_model(loaded, module, device, name, overrides, memory, tuned)
         return build(lowered, out, loaded, measure, debug)
 
     if max_length != FIT:

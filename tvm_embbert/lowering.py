@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,8 @@ from tvm_embbert.program.program import Program
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.target_file import load_target
+from tvm_embbert.tune.records import Schedules, no_schedules, shipped_schedules
+from tvm_embbert.tune.signature import program_key
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Lowered:
         Labels and vocabulary.
     options : MemoryOptions
         How memory is planned.
+    schedules : Schedules
+        Records that the kernels were made by.
+    overrides : mapping
+        Implementations that were asked for.
     """
 
     unfused: Program
@@ -66,6 +72,8 @@ class Lowered:
     names: Names
     interface: Interface
     options: MemoryOptions = DEFAULT_MEMORY
+    schedules: Schedules = field(default_factory=no_schedules)
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def program(self) -> Program:
@@ -80,11 +88,22 @@ class Lowered:
     def within(self, limits: Mapping[str, int], length: int | None = None) -> Lowered:
         """Return it with loops and a plan that fit `limits`, bytes by pool, if any do.
 
-        With a `length` in tokens it is planned for inputs of up to that many.
+        With a `length` in tokens it is planned for inputs of up to that many. Where tuned kernels
+        take too much scratch, points of their records that take less are tried.
         """
         spaces = spaces_of(self.target, limits)
         planned = length or self.plan.length
-        return replace(self, fused=_fuse(self.unfused, planned, spaces, self.options))
+        best = replace(self, fused=_fuse(self.unfused, planned, spaces, self.options))
+        for schedules in self.schedules.frugal():
+            if not best.plan.excess:
+                break
+            program = build_program(
+                self.program.source, self.target.core.isa, self.overrides, schedules
+            )
+            fused = _fuse(program, planned, spaces, self.options)
+            if fused.plan.arena < best.plan.arena:
+                best = replace(self, unfused=program, fused=fused, schedules=schedules)
+        return best
 
     def show(self) -> None:
         """Print the kernels as TVMScript."""
@@ -124,6 +143,7 @@ def lower(
     vocabulary: int | None = None,
     overrides: Mapping[str, str] | None = None,
     options: MemoryOptions = DEFAULT_MEMORY,
+    schedules: Schedules | None = None,
 ) -> Lowered:
     """Choose kernels for a target, fuse them by rows and plan the memory.
 
@@ -143,13 +163,32 @@ def lower(
         Implementation to use, by operator or call.
     options : MemoryOptions
         How memory is saved and planned.
+    schedules : Schedules, optional
+        Tuned records; those that ship for the core where it is not given.
     """
     device = load_target(target) if isinstance(target, str) else target
-    program = build_program(module, device.core.isa, overrides)
-    fused = _fuse(program, module.max_length, spaces_of(device), options)
+    tuned = shipped_schedules(device.core) if schedules is None else schedules
+    program = build_program(module, device.core.isa, overrides, tuned)
+    fused = _fuse_tuned(program, module.max_length, device, options, tuned)
     named = labels or tuple(str(i) for i in range(program.outputs))
     known = vocabulary or _vocabulary(module)
-    return Lowered(program, fused, device, Names(name), Interface(named, known), options)
+    interface = Interface(named, known)
+    chosen = dict(overrides or {})
+    return Lowered(program, fused, device, Names(name), interface, options, tuned, chosen)
+
+
+def _fuse_tuned(
+    program: Program, length: int, device: Target, options: MemoryOptions, schedules: Schedules
+) -> Fused:
+    """Fuse with tiles of the rows that were measured to be best, if any were and the user asks
+    for no others."""
+    rows = schedules.tile_rows(program_key(program, length))
+    tuned = (
+        options
+        if rows is None or options.tile_rows is not None
+        else replace(options, tile_rows=rows)
+    )
+    return _fuse(program, length, spaces_of(device), tuned)
 
 
 def _fuse(program: Program, length: int, spaces: Sequence[Space], options: MemoryOptions) -> Fused:

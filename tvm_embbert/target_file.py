@@ -195,6 +195,12 @@ def _find_core(table: Table) -> Core:
     return _read_core(files[name])
 
 
+def load_core(name: str) -> Core | None:
+    """Return a shipped core by name; None if there is none."""
+    path = targets_folder() / "cores" / f"{name}.toml"
+    return _read_core(path) if path.is_file() else None
+
+
 def _read_core(path: Path) -> Core:
     table = open_table(path, ("name", "isa", "toolchain", "flags", "emulator"))
     emulator = _read_emulator(table) if "emulator" in table.values else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tvm_embbert.codegen.sources import print_internal_header, print_kernels, pr
 from tvm_embbert.memory.plan import MemoryPlan
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.program.program import Program
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.knobs import OPTIMIZE
 
 ARITHMETIC = "tvm_embbert_arithmetic.h"
@@ -63,21 +64,30 @@ def generate(
         f"include/{prefix}.h": print_header(names, program, plan, interface),
         f"src/{prefix}.c": print_entry(names, program, plan, functions),
         f"src/{prefix}_internal.h": print_internal_header(names, program, functions),
-        **_kernel_files(names, program, functions),
+        **kernel_files(names, functions, program.levels, program.calls),
         f"src/{prefix}_weights.c": print_weights(names, program, weights_in_ram),
         f"src/{ARITHMETIC}": (_RUNTIME / ARITHMETIC).read_text(encoding="utf-8"),
     }
     return Library(names, files)
 
 
-def _kernel_files(
-    names: Names, program: Program, functions: Mapping[str, CFunction]
+def kernel_files(
+    names: Names,
+    functions: Mapping[str, CFunction],
+    levels: Mapping[str, str],
+    calls: Mapping[str, Sequence[Intrinsic]],
 ) -> dict[str, str]:
-    """Print the kernels, those of another level than the usual one in a file for each level."""
+    """Print kernels, those of another level than the usual one in a file for each level.
+
+    Parameters
+    ----------
+    functions, levels, calls : mapping
+        By the kernel's name: its C, its optimisation level, the intrinsics that it calls.
+    """
     files = {}
-    for level in sorted(set(program.levels.values())):
-        at = [name for name in functions if program.levels[name] == level]
-        called = {i.name: i for name in at for i in program.calls[name]}
+    for level in sorted(set(levels.values())):
+        at = [name for name in functions if levels[name] == level]
+        called = {i.name: i for name in at for i in calls[name]}
         usual = level == OPTIMIZE.default
         path = f"src/{names.prefix}_kernels{'' if usual else f'_{level}'}.c"
         text = print_kernels(names, {n: functions[n] for n in at}, called, "" if usual else level)

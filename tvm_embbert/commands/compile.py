@@ -32,7 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="algorithm that places the buffers, of ours or a file of yours (hill_climb)",
     )
     parser.add_argument(
-        "--explain", action="store_true", help="show which kernel took which step, and why"
+        "--schedules",
+        metavar="DIR|none",
+        help="tuned records of your own, or none of them (those that ship for the core)",
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show which kernel took which step, why, and which tuned record it was made by",
     )
     parser.add_argument(
         "--no-measure", action="store_true", help="do not count instructions on the emulator"
@@ -70,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
             measure=not options.no_measure,
             memory=MemoryOptions(chosen_planner(options.planner), options.tile_rows),
             debug=options.debug,
+            schedules=options.schedules,
         )
     if options.json:
         print_json(compiled.report)

@@ -104,6 +104,10 @@ class IntegerModule:
         -------
         int16 array (labels)
         """
+        return self.values(ids)[self.result.name].reshape(-1)
+
+    def values(self, ids: Any) -> dict[str, Array]:
+        """Compute the logits as :meth:`run` does; returns the input and all results by name."""
         trimmed = self.trim(np.asarray(ids, np.int32))
         values: dict[str, Array] = {self.input.name: trimmed}
         for call in self.calls:
@@ -111,7 +115,7 @@ class IntegerModule:
             rows = len(trimmed) if isinstance(call.rows, str) else call.rows
             operator = registry.operator(call.operator)
             values[call.output.name] = operator.reference(call, args, rows)
-        return values[self.result.name].reshape(-1)
+        return values
 
 
 def _is_packed(binding: Any) -> bool:

@@ -63,7 +63,7 @@ def build_report(lowered: Lowered, built: Image | Path, debug: bool = False) -> 
         "memory": _memory(lowered, built),
         "instructions": instructions(lowered, None),
         "accuracy": None,
-        "schedules": [],
+        "schedules": lowered.schedules.as_json(),
         "steps": [
             {"name": s.name, "operator": s.operator, "rows": s.dims.get("rows", 1)}
             for s in lowered.program.steps

@@ -84,12 +84,19 @@ def _instruction_lines(report: Report) -> list[Text]:
 
 
 def explanation(report: Report) -> Table:
-    """Return which implementation took which step, and why."""
+    """Return which implementation took which step, why, and which tuned record made it."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("step", "implementation", "kernel", "why", "passed over"):
+    for heading in ("step", "implementation", "kernel", "schedule", "why", "passed over"):
         table.add_column(heading)
+    tuned = {row["step"]: _schedule(row) for row in report["schedules"]}
     for row in report["strategies"]:
         others = "; ".join(f"{name}: {why}" for name, why in row["passed_over"].items())
-        cells = (row["step"], row["implementation"], row["kernel"], row["reason"], others)
+        schedule = tuned.get(row["step"], "default")
+        cells = (row["step"], row["implementation"], row["kernel"], schedule, row["reason"], others)
         table.add_row(*cells)
     return table
+
+
+def _schedule(row: Report) -> str:
+    chosen = " ".join(f"{name}={value}" for name, value in row["config"].items())
+    return f"{chosen} ({row['source']})"

@@ -1,0 +1,131 @@
+"""``tvm-embbert tune``: search the choices that kernels leave open, measured on the device."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvm_embbert.commands.arguments import add_model_arguments, size
+from tvm_embbert.commands.output import console, print_json
+
+if TYPE_CHECKING:
+    from tvm_embbert.target import Target
+    from tvm_embbert.tune.meter import Meter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a model's folder, or a shipped model")
+    parser.add_argument("--target", required=True, metavar="NAME|FILE.toml", help="the device")
+    parser.add_argument(
+        "--trials", type=int, default=200, metavar="N", help="candidates that are searched (200)"
+    )
+    parser.add_argument(
+        "--operators", nargs="+", default=[], metavar="NAME", help="operators to tune (all)"
+    )
+    parser.add_argument(
+        "--length", type=int, metavar="N", help="tokens of the input (the model's longest)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for log and records (out/tune-<core>)",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the session in DIR")
+    parser.add_argument("--seed", type=int, default=0, help="of the search (0)")
+    parser.add_argument(
+        "--search",
+        choices=("xgb", "random"),
+        default="xgb",
+        help="what guides the search: a cost model by XGBoost (default), or chance",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="CORE|none",
+        help="core whose records to start from (the nearest that has some)",
+    )
+    parser.add_argument(
+        "--arena",
+        type=size,
+        metavar="BYTES",
+        help="limit of the tuned model's arena (1%% more than untuned)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="images to build and run at a time (the machine's cores)",
+    )
+    add_model_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tune, and show what was gained."""
+    from tvm_embbert.commands.tune_progress import TuneProgress
+    from tvm_embbert.compiler import quantize_model
+    from tvm_embbert.models.checkpoint import load_model
+    from tvm_embbert.models.text import read_sentences
+    from tvm_embbert.strategy import registry
+    from tvm_embbert.target_file import load_target
+    from tvm_embbert.tune.tune_model import TuneOptions, tune_model
+
+    for path in options.strategy:
+        registry.load_file(path)
+    target = load_target(options.target)
+    sentences = None if options.calibration is None else read_sentences(options.calibration)
+    module = quantize_model(load_model(options.model), None, sentences)
+    out = options.out or Path("out") / f"tune-{target.core.name}"
+    chosen = TuneOptions(
+        trials=options.trials,
+        length=options.length,
+        operators=tuple(options.operators),
+        seed=options.seed,
+        search=options.search,
+        jobs=options.jobs,
+        arena=options.arena,
+        source=options.source,
+        resume=options.resume,
+    )
+    with TuneProgress(options.trials, options.json) as progress:
+        summary = tune_model(
+            module, target, out, chosen, dict(options.use), meter(options, target), progress.told
+        )
+    if options.json:
+        print_json(summary)
+        return 0
+    show(summary)
+    console().print(f"log and records in {out}; compile with --schedules {out}")
+    return 0
+
+
+def meter(options: argparse.Namespace, target: Target) -> Meter | None:
+    """Return what measures the candidates, None for the target's emulator here."""
+    return None
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print what was gained, by operator and in all."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("operator")
+    for heading in ("untuned", "tuned", "less"):
+        table.add_column(heading, justify="right")
+    model = summary["model"]
+    rows = [*model["operators"].items(), ("whole model", model)]
+    for name, row in rows:
+        saved = 100 * (1 - row["after"] / row["before"]) if row["before"] else 0.0
+        cells = (name, f"{row['before']:,}", f"{row['after']:,}", f"{saved:.1f}%")
+        table.add_row(*cells, style="bold" if row is model else "")
+    console().print(table)
+    trials = summary["trials"]
+    arena = f"arena {model['arena_before']:,} -> {model['arena_after']:,} bytes"
+    console().print(
+        f"{summary['unit']} for {model['length']} tokens; {arena}; {trials['measured']} candidates"
+        f" measured, {trials['failed']} failed, {trials['differing']} differed from the reference"
+    )

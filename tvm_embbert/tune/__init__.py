@@ -1,0 +1,1 @@
+"""Tuning: search the choices that kernels leave open by measuring them where they will run."""

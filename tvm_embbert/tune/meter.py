@@ -1,0 +1,141 @@
+"""Measuring candidates: build an image of several, run each where it will run, compare and count.
+
+A meter answers for a batch. Images that do not build or that crash are halved until the candidate
+at fault is alone: no candidate takes others down with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tvm_embbert.errors import DeviceError, EmbBertError, ToolchainError
+from tvm_embbert.measure import Image, build_image, open_session
+from tvm_embbert.measure.image import require_emulator
+from tvm_embbert.measure.map_file import read_map
+from tvm_embbert.measure.session import Session
+from tvm_embbert.target import Target
+from tvm_embbert.tune.bench_sources import CHECK, PREPARE, RUN, kernel_file, write_bench
+from tvm_embbert.tune.candidate import Candidate
+from tvm_embbert.tune.trial_log import Trial
+
+STACK_BYTES = 8192
+TIMEOUT_S = 60.0
+
+
+class Meter(ABC):
+    """Measures candidates on some device."""
+
+    @abstractmethod
+    def measure(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        """Return a trial for each candidate, in their order; failures are trials, too."""
+
+    @property
+    def unit(self) -> str:
+        """Return what is counted: ``instructions`` or ``cycles``."""
+        return "instructions"
+
+    @property
+    @abstractmethod
+    def runner(self) -> str:
+        """Return where the candidates run."""
+
+
+class EmulatorMeter(Meter):
+    """Builds images in parallel and runs them in QEMU."""
+
+    def __init__(self, target: Target, jobs: int) -> None:
+        self._target, self._jobs = target, max(1, jobs)
+
+    @property
+    def runner(self) -> str:
+        """Return QEMU's machine."""
+        emulator = require_emulator(self._target)
+        return f"{emulator.program} {emulator.machine}"
+
+    def measure(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        """Share the candidates out over as many images as may be built at a time."""
+        share = -(-len(candidates) // self._jobs)
+        parts = [candidates[i : i + share] for i in range(0, len(candidates), share)]
+        with ThreadPoolExecutor(self._jobs) as pool:
+            return [t for part in pool.map(self._part, parts) for t in part]
+
+    def _part(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        return measure_halving(candidates, self._together)
+
+    def _together(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        with tempfile.TemporaryDirectory(prefix="tvm-embbert-tune-") as folder:
+            image = build_bench(candidates, self._target, Path(folder))
+            with open_session(image, TIMEOUT_S) as session:
+                return run_bench(candidates, image, session)
+
+
+Together = Callable[[Sequence[Candidate]], list[Trial]]
+"""Measures candidates of one image; any of them may make it fail."""
+
+
+def measure_halving(candidates: Sequence[Candidate], together: Together) -> list[Trial]:
+    """Measure candidates together; where that fails, each half by itself."""
+    try:
+        return together(candidates)
+    except (ToolchainError, DeviceError) as error:
+        if len(candidates) == 1:
+            return [failed(candidates[0], str(error).splitlines()[0])]
+        half = len(candidates) // 2
+        return [
+            *measure_halving(candidates[:half], together),
+            *measure_halving(candidates[half:], together),
+        ]
+
+
+def build_bench(candidates: Sequence[Candidate], target: Target, folder: Path) -> Image:
+    """Build the image of some candidates inside a folder."""
+    sources = folder / "sources"
+    shutil.rmtree(sources, ignore_errors=True)
+    sources.mkdir()
+    written = write_bench(candidates, sources)
+    return build_image(written, target, folder / "image", stack_size=STACK_BYTES)
+
+
+def run_bench(candidates: Sequence[Candidate], image: Image, session: Session) -> list[Trial]:
+    """Run each candidate of an image in a session."""
+    code = code_bytes(candidates, image)
+    return [
+        _run_one(session, number, candidate, code[number])
+        for number, candidate in enumerate(candidates)
+    ]
+
+
+def _run_one(session: Session, number: int, candidate: Candidate, code: int) -> Trial:
+    session.infer([number, PREPARE])
+    count = session.infer([number, RUN]).instructions
+    if session.infer([number, CHECK]).logits[0]:
+        return failed(candidate, "differs")
+    name, config = candidate.task.name, dict(candidate.config)
+    return Trial(name, config, count, candidate.scratch_bytes, code)
+
+
+def code_bytes(candidates: Sequence[Candidate], image: Image) -> list[int]:
+    """Return the bytes of each candidate's code: of the kernel and of the intrinsics it calls."""
+    pieces = [p for p in read_map(image.map_file).pieces if p.of_model and p.output == ".text"]
+    files = [Path(kernel_file(number)).stem for number in range(len(candidates))]
+    # An object is called NNN_<source>.o.
+    return [sum(p.size for p in pieces if Path(p.file).stem[4:] == file) for file in files]
+
+
+def failed(candidate: Candidate, error: str) -> Trial:
+    """Return the trial of a candidate that has no count."""
+    return Trial(candidate.task.name, dict(candidate.config), None, error=error)
+
+
+def invalid(candidate: Candidate) -> str:
+    """Return why a candidate's values do not go together, or the empty string."""
+    try:
+        _ = candidate.function
+    except EmbBertError as error:
+        return str(error).splitlines()[0]
+    return ""

@@ -1,0 +1,143 @@
+"""A tuning session: measures what the search asks for, remembers it, and picks the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from tvm_embbert.strategy.knobs import Config, Value, complete
+from tvm_embbert.tune.candidate import Candidate
+from tvm_embbert.tune.meter import Meter, failed, invalid
+from tvm_embbert.tune.task import Task
+from tvm_embbert.tune.trial_log import Trial, TrialLog
+
+SMALL = 8
+"""Candidates of a task up to which all are measured: there is nothing to search."""
+
+Progress = Callable[[Trial], None]
+"""Is told of each trial as it is made, or remembered."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """What was found for a task.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    default, best : Trial
+        What the kernel takes untuned, and with the best values.
+    """
+
+    task: Task
+    default: Trial
+    best: Trial
+
+    @property
+    def improved(self) -> bool:
+        """Return whether there is anything to record."""
+        return self.best.config != self.default.config
+
+
+class Recorder:
+    """Measures candidates that the log does not know yet."""
+
+    def __init__(
+        self, tasks: Sequence[Task], meter: Meter, log: TrialLog, progress: Progress | None = None
+    ) -> None:
+        self._tasks = {task.name: task for task in tasks}
+        self._meter, self._log, self._progress = meter, log, progress
+
+    def measure(self, wanted: Sequence[tuple[str, Config]]) -> list[Trial]:
+        """Return trials for candidates, each a task's name and a value of each knob."""
+        candidates = [Candidate(self._tasks[name], dict(config)) for name, config in wanted]
+        keys = [failed(c, "").key for c in candidates]
+        new = {k: c for k, c in zip(keys, candidates, strict=True) if k not in self._log.trials}
+        if new:
+            self._log.add(self._measured(list(new.values())))
+        trials = [self._log.trials[key] for key in keys]
+        for trial in trials:
+            if self._progress:
+                self._progress(trial)
+        return trials
+
+    def _measured(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        """Measure candidates whose values go together; the others have failed."""
+        refused = {id(c): why for c in candidates if (why := invalid(c))}
+        possible = [c for c in candidates if id(c) not in refused]
+        measured = iter(self._meter.measure(possible)) if possible else iter(())
+        return [
+            failed(c, refused[id(c)]) if id(c) in refused else next(measured) for c in candidates
+        ]
+
+
+def all_configs(task: Task) -> Iterator[dict[str, Value]]:
+    """Yield every candidate of a task."""
+    names = [knob.name for knob in task.knobs]
+    for values in product(*(knob.values for knob in task.knobs)):
+        yield dict(zip(names, values, strict=True))
+
+
+def default_config(task: Task) -> dict[str, Value]:
+    """Return the value that each knob has untuned."""
+    return complete(task.knobs, {}, task.name)
+
+
+def tune(
+    tasks: Sequence[Task],
+    recorder: Recorder,
+    options: Any,
+    known: Sequence[tuple[str, Mapping[str, Value], int]] = (),
+    first: Sequence[tuple[str, Config]] = (),
+) -> None:
+    """Measure the defaults, all candidates of small spaces, and search the others.
+
+    The results are in the recorder's log.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What to tune.
+    recorder : Recorder
+        Measures and remembers.
+    options : SearchOptions
+        How far, from which seed.
+    known : sequence
+        Counts of candidates elsewhere: the cost model learns from them first.
+    first : sequence
+        Candidates to measure before the search, such as the best of another core.
+    """
+    from tvm_embbert.tune.metaschedule import Measured, search
+
+    begun = recorder.measure([*((t.name, default_config(t)) for t in tasks), *first])
+    small = [task for task in tasks if task.size <= SMALL]
+    whole = [(task.name, config) for task in small for config in all_configs(task)]
+    recorder.measure(whole)
+
+    def measure(wanted: Sequence[tuple[str, dict[str, Value]]]) -> list[Measured]:
+        return [Measured(t.count, t.error) for t in recorder.measure(wanted)]
+
+    own = [(t.task, t.config, t.count) for t in begun if t.count is not None]
+    large = [task for task in tasks if task.size > SMALL]
+    if large and options.trials:
+        search(large, measure, options, [*known, *own])
+
+
+def best_of(task: Task, log: TrialLog) -> Best:
+    """Return the best of a task: the fewest counted, then the least scratch and code.
+
+    The default is the best unless another is better in what is counted.
+    """
+    default = log.trials[Trial(task.name, default_config(task), None).key]
+    counted = [t for t in log.of(task.name) if t.count is not None]
+    best = min(counted, key=_rank, default=default)
+    if default.count is not None and best.count is not None and best.count >= default.count:
+        best = default
+    return Best(task, default, best)
+
+
+def _rank(trial: Trial) -> tuple[int, int, int, str]:
+    return trial.count or 0, trial.scratch, trial.code, trial.key[1]

@@ -1,0 +1,275 @@
+"""Tune a model for a target: search, weigh the whole model, write records and a summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tvm_embbert.errors import BudgetError, UsageError
+from tvm_embbert.folder import write_text
+from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
+from tvm_embbert.measure.image import require_emulator
+from tvm_embbert.measure.toolchain import run
+from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.target import Target
+from tvm_embbert.tune.front import records_of
+from tvm_embbert.tune.meter import EmulatorMeter, Meter
+from tvm_embbert.tune.records import Conditions, no_schedules, write_records
+from tvm_embbert.tune.session import Best, Recorder, best_of, tune
+from tvm_embbert.tune.task import Task, extract_tasks
+from tvm_embbert.tune.transfer import known_elsewhere, nearest_core
+from tvm_embbert.tune.trial_log import Trial, TrialLog
+from tvm_embbert.tune.whole import (
+    SLACK,
+    Counted,
+    Records,
+    Whole,
+    count,
+    loops_record,
+    used_points,
+    without_losses,
+)
+
+LOG, SUMMARY, LOOPS_FILE = "trials.jsonl", "summary.json", "loops"
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """How to tune.
+
+    Attributes
+    ----------
+    trials : int
+        Candidates that the search measures, beside the defaults and small spaces.
+    length : int or None
+        Tokens of the input; the model's longest where it is None.
+    operators : tuple of str
+        Those to tune; all where it is empty.
+    seed : int
+        The same seed and counts lead to the same records.
+    search : str
+        ``xgb`` or ``random``.
+    jobs : int
+        Images that are built and run at a time.
+    batch : int
+        Candidates measured at a time: what is lost at most when the session dies.
+    arena : int or None
+        Bytes that the arena may take; a hundredth more than untuned where it is None.
+    source : str or None
+        Core whose records to start from; the nearest where it is None, ``none`` for none.
+    resume : bool
+        Whether to go on with the session in the folder.
+    """
+
+    trials: int = 200
+    length: int | None = None
+    operators: tuple[str, ...] = ()
+    seed: int = 0
+    search: str = "xgb"
+    jobs: int = 2
+    batch: int = 16
+    arena: int | None = None
+    source: str | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whom to tell of the session's progress; nobody by default."""
+
+    tasks: Callable[[Sequence[Task]], None] = field(default=lambda _: None)
+    trial: Callable[[Trial], None] = field(default=lambda _: None)
+    model: Callable[[Counted], None] = field(default=lambda _: None)
+
+
+def tune_model(
+    module: IntegerModule,
+    target: Target,
+    out: Path,
+    options: TuneOptions,
+    overrides: Mapping[str, str] | None = None,
+    meter: Meter | None = None,
+    told: Told = Told(),
+) -> dict[str, Any]:
+    """Tune a model's kernels for a target's core.
+
+    Parameters
+    ----------
+    module : IntegerModule
+        The quantised model.
+    target : Target
+        The device, with an emulator.
+    out : Path
+        Folder for ``trials.jsonl``, ``<core>/<operator>.json`` and ``summary.json``.
+    options : TuneOptions
+        How far, from where.
+    overrides : mapping, optional
+        Implementation to use, by operator or call.
+    meter : Meter, optional
+        Measures candidates; the target's emulator where it is not given.
+    told : Told
+        Callables to tell of progress.
+
+    Returns
+    -------
+    dict
+        The summary, as it is written.
+    """
+    require_emulator(target)
+    length = _length(module, options)
+    tasks = extract_tasks(module, target.core.isa, length, overrides, options.operators)
+    _check_operators(tasks, options.operators, module)
+    told.tasks(tasks)
+    measured_by = meter or EmulatorMeter(target, options.jobs)
+    conditions = _conditions(target, measured_by)
+    log = TrialLog.open(out / LOG, _header(conditions, length, options), options.resume)
+    _search(tasks, Recorder(tasks, measured_by, log, told.trial), options, target)
+    whole = Whole(module, target, length, overrides or {})
+    before, after, records = _weigh(whole, records_of(tasks, log), options, told)
+    files = write_records(out / target.core.name, conditions, records)
+    best = [best_of(task, log) for task in tasks]
+    summary = _summary(target, conditions, log, best, before, after, files)
+    write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def _length(module: IntegerModule, options: TuneOptions) -> int:
+    length = options.length or module.max_length
+    if not 1 <= length <= module.max_length:
+        raise UsageError(
+            f"The model takes no input of {length} tokens.",
+            where="length",
+            supported=f"1 to {module.max_length} tokens",
+        )
+    return length
+
+
+def _check_operators(tasks: Sequence[Task], wanted: Sequence[str], module: IntegerModule) -> None:
+    missing = set(wanted) - {task.operator for task in tasks}
+    if missing:
+        raise UsageError(
+            f"The model has no operator {sorted(missing)[0]!r}.",
+            where="operators",
+            supported=", ".join(sorted({call.operator for call in module.calls})),
+        )
+
+
+def _conditions(target: Target, meter: Meter) -> Conditions:
+    compiler = CROSS_TOOLCHAINS[target.core.toolchain].compiler(target.core.flags)
+    told = run([compiler.program, "--version"], Path.cwd(), "ask the compiler's version")
+    return Conditions(
+        core=target.core.name,
+        flags=target.core.flags,
+        compiler=told.splitlines()[0],
+        tvm=version("apache-tvm"),
+        unit=meter.unit,
+        runner=meter.runner,
+    )
+
+
+def _header(conditions: Conditions, length: int, options: TuneOptions) -> dict[str, Any]:
+    """Return what must stay the same when a session is resumed."""
+    return {
+        "core": conditions.core,
+        "flags": list(conditions.flags),
+        "compiler": conditions.compiler,
+        "tvm": conditions.tvm,
+        "unit": conditions.unit,
+        "length": length,
+        "seed": options.seed,
+        "search": options.search,
+        "batch": options.batch,
+        "source": options.source,
+    }
+
+
+def _search(
+    tasks: Sequence[Task], recorder: Recorder, options: TuneOptions, target: Target
+) -> None:
+    from tvm_embbert.tune.metaschedule import SearchOptions
+
+    source = nearest_core(target.core) if options.source is None else options.source
+    known = known_elsewhere(tasks, source) if source not in ("", "none") else []
+    first = [(name, config) for name, config, _ in known]
+    how = SearchOptions(options.trials, options.batch, options.seed, options.search)
+    tune(tasks, recorder, how, known, first)
+
+
+def _weigh(
+    whole: Whole, records: Records, options: TuneOptions, told: Told
+) -> tuple[Counted, Counted, dict[str, list[Any]]]:
+    """Return the model untuned and tuned, and the records that the second was made by."""
+    before = count(whole.lower(no_schedules()), whole.ids)
+    told.model(before)
+    limit = options.arena or before.arena + before.arena // SLACK
+    after = whole.best(records, limit, told.model)
+    if after is None:
+        raise BudgetError(
+            f"No tuned model has an arena of at most {limit:,} bytes.",
+            where="--arena",
+            supported=f"{before.arena:,} bytes and more, what the untuned model takes",
+        )
+    kept = without_losses(records, before, after)
+    if kept != {op: list(found) for op, found in records.items()}:
+        after = whole.best(kept, limit, told.model) or after
+    if after.total >= before.total:
+        return before, before, {op: [] for op in records}
+    chosen = used_points(kept, after)
+    loops = loops_record(before, after)
+    return before, after, {**chosen, LOOPS_FILE: [loops] if loops else []}
+
+
+def _summary(
+    target: Target,
+    conditions: Conditions,
+    log: TrialLog,
+    best: Sequence[Best],
+    before: Counted,
+    after: Counted,
+    files: Sequence[Path],
+) -> dict[str, Any]:
+    trials = log.trials.values()
+    return {
+        "target": target.name,
+        "core": target.core.name,
+        "unit": conditions.unit,
+        "trials": {
+            "measured": len(trials),
+            "failed": sum(t.count is None and t.error != "differs" for t in trials),
+            "differing": sum(t.error == "differs" for t in trials),
+        },
+        "tasks": [_task_summary(b, log) for b in best],
+        "model": {
+            "length": before.lowered.plan.length,
+            "before": before.total,
+            "after": after.total,
+            "arena_before": before.arena,
+            "arena_after": after.arena,
+            "operators": _operators(before, after),
+        },
+        "records": [str(path) for path in files],
+    }
+
+
+def _task_summary(best: Best, log: TrialLog) -> dict[str, Any]:
+    return {
+        "task": best.task.name,
+        "steps": best.task.steps,
+        "candidates": best.task.size,
+        "trials": len(log.of(best.task.name)),
+        "before": best.default.count,
+        "after": best.best.count,
+        "config": best.best.config,
+    }
+
+
+def _operators(before: Counted, after: Counted) -> dict[str, dict[str, int]]:
+    tuned = after.by_operator()
+    return {
+        name: {"before": total, "after": tuned[name]}
+        for name, total in sorted(before.by_operator().items())
+    }
