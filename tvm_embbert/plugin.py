@@ -1,7 +1,8 @@
 """What TVM calls at the end of ``import tvm`` (entry point group ``tvm.backends``).
 
 Light on purpose: importing TVM must not import the compiler or read files. Afterwards
-``relax.get_pipeline("tvm_embbert")`` is the pass that simplifies a float module for quantisation.
+``relax.get_pipeline("tvm_embbert")`` is the pass that simplifies a float module for quantisation,
+and TVM's RPC servers (``python -m tvm.exec.rpc_server``) can measure tuning's candidates.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 PIPELINE = "tvm_embbert"
+MEASURE = "tvm_embbert.measure"
+"""Name of the function that measures an image of candidates."""
 
 
 def register() -> None:
-    """Register the float pipeline with Relax; calling it again changes nothing."""
+    """Register the float pipeline and what servers measure by; again changes nothing."""
+    import tvm_ffi
     from tvm.relax import pipeline
+
+    tvm_ffi.register_global_func(MEASURE, _measure, override=True)
 
     if PIPELINE not in pipeline.PIPELINE_MAP:
         pipeline.register_pipeline(PIPELINE)(_pipeline)
@@ -29,3 +35,10 @@ def _pipeline(**_options: Any) -> Any:
         return simplify(mod)
 
     return tvm.transform.module_pass(run, opt_level=0, name=PIPELINE)
+
+
+def _measure(image: Any, request: Any) -> str:
+    """Measure an image of candidates; see :func:`tvm_embbert.tune.served.measure`."""
+    from tvm_embbert.tune.served import measure
+
+    return measure(bytes(image), str(request))

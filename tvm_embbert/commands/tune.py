@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvm_embbert.commands.arguments import add_model_arguments, size
 from tvm_embbert.commands.output import console, print_json
+from tvm_embbert.errors import UsageError
 
 if TYPE_CHECKING:
     from tvm_embbert.target import Target
@@ -61,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images to build and run at a time (the machine's cores)",
     )
+    parser.add_argument(
+        "--tracker",
+        metavar="HOST:PORT",
+        help="measure on the servers of a farm that this RPC tracker knows",
+    )
+    parser.add_argument("--key", metavar="NAME", help="the key of the farm's servers")
     add_model_arguments(parser)
 
 
@@ -105,7 +112,17 @@ def run(options: argparse.Namespace) -> int:
 
 def meter(options: argparse.Namespace, target: Target) -> Meter | None:
     """Return what measures the candidates, None for the target's emulator here."""
-    return None
+    if not options.tracker and not options.key:
+        return None
+    if not (options.tracker and options.key):
+        raise UsageError(
+            "A farm needs both its tracker and its servers' key.",
+            where="--tracker and --key",
+            hint="For example --tracker 127.0.0.1:9190 --key mps2-an386.",
+        )
+    from tvm_embbert.tune.farm import FarmMeter
+
+    return FarmMeter(target, options.tracker, options.key)
 
 
 def show(summary: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_embbert.errors import DeviceError, EmbBertError, ToolchainError
@@ -59,23 +60,26 @@ class EmulatorMeter(Meter):
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Trial]:
         """Share the candidates out over as many images as may be built at a time."""
-        share = -(-len(candidates) // self._jobs)
-        parts = [candidates[i : i + share] for i in range(0, len(candidates), share)]
-        with ThreadPoolExecutor(self._jobs) as pool:
-            return [t for part in pool.map(self._part, parts) for t in part]
-
-    def _part(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        return measure_halving(candidates, self._together)
+        return measure_shared(candidates, self._jobs, self._together)
 
     def _together(self, candidates: Sequence[Candidate]) -> list[Trial]:
         with tempfile.TemporaryDirectory(prefix="tvm-embbert-tune-") as folder:
             image = build_bench(candidates, self._target, Path(folder))
             with open_session(image, TIMEOUT_S) as session:
-                return run_bench(candidates, image, session)
+                return trials_of(candidates, image, run_bench(len(candidates), session))
 
 
 Together = Callable[[Sequence[Candidate]], list[Trial]]
 """Measures candidates of one image; any of them may make it fail."""
+
+
+def measure_shared(candidates: Sequence[Candidate], jobs: int, together: Together) -> list[Trial]:
+    """Measure candidates in as many images at a time as there are jobs."""
+    share = -(-len(candidates) // max(1, jobs))
+    parts = [candidates[i : i + share] for i in range(0, len(candidates), share)]
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        done = pool.map(lambda part: measure_halving(part, together), parts)
+        return [trial for part in done for trial in part]
 
 
 def measure_halving(candidates: Sequence[Candidate], together: Together) -> list[Trial]:
@@ -101,22 +105,38 @@ def build_bench(candidates: Sequence[Candidate], target: Target, folder: Path) -
     return build_image(written, target, folder / "image", stack_size=STACK_BYTES)
 
 
-def run_bench(candidates: Sequence[Candidate], image: Image, session: Session) -> list[Trial]:
-    """Run each candidate of an image in a session."""
-    code = code_bytes(candidates, image)
-    return [
-        _run_one(session, number, candidate, code[number])
-        for number, candidate in enumerate(candidates)
-    ]
+@dataclass(frozen=True)
+class Outcome:
+    """What a candidate took, in the meter's unit, and whether any byte was wrong."""
+
+    count: int | None
+    differs: bool
 
 
-def _run_one(session: Session, number: int, candidate: Candidate, code: int) -> Trial:
+def run_bench(candidates: int, session: Session) -> list[Outcome]:
+    """Run each of an image's candidates in a session."""
+    return [_run_one(session, number) for number in range(candidates)]
+
+
+def _run_one(session: Session, number: int) -> Outcome:
     session.infer([number, PREPARE])
     count = session.infer([number, RUN]).instructions
-    if session.infer([number, CHECK]).logits[0]:
+    return Outcome(count, bool(session.infer([number, CHECK]).logits[0]))
+
+
+def trials_of(
+    candidates: Sequence[Candidate], image: Image, outcomes: Sequence[Outcome]
+) -> list[Trial]:
+    """Return the trials of an image's candidates."""
+    rows = zip(candidates, outcomes, code_bytes(candidates, image), strict=True)
+    return [_trial(*row) for row in rows]
+
+
+def _trial(candidate: Candidate, outcome: Outcome, code: int) -> Trial:
+    if outcome.differs:
         return failed(candidate, "differs")
     name, config = candidate.task.name, dict(candidate.config)
-    return Trial(name, config, count, candidate.scratch_bytes, code)
+    return Trial(name, config, outcome.count, candidate.scratch_bytes, code)
 
 
 def code_bytes(candidates: Sequence[Candidate], image: Image) -> list[int]:

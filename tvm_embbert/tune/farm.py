@@ -1,0 +1,141 @@
+"""A farm: many emulators or boards on many hosts, found through TVM's RPC tracker.
+
+Images are built here and run on whichever server is free. A server that dies takes nothing with
+it: what it was measuring is asked of another one.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tvm import rpc
+
+from tvm_embbert.errors import DeviceError, UsageError
+from tvm_embbert.measure import Image
+from tvm_embbert.plugin import MEASURE
+from tvm_embbert.target import Target
+from tvm_embbert.target_json import target_to_json
+from tvm_embbert.tune.candidate import Candidate
+from tvm_embbert.tune.meter import (
+    Meter,
+    Outcome,
+    build_bench,
+    measure_shared,
+    trials_of,
+)
+from tvm_embbert.tune.served import VERSION
+from tvm_embbert.tune.trial_log import Trial
+
+SESSION_S = 600
+"""Seconds after which a server gives up a client."""
+
+PATIENCE_S = 60.0
+"""Seconds to wait for a server when all have gone."""
+
+
+class FarmMeter(Meter):
+    """Measures on the servers that a tracker knows by a key."""
+
+    def __init__(self, target: Target, tracker: str, key: str) -> None:
+        """Ask the tracker for servers.
+
+        Parameters
+        ----------
+        tracker : str
+            ``HOST:PORT``.
+        key : str
+            The servers' key, which should name the device.
+
+        Raises
+        ------
+        UsageError
+            The address is none, or no server with the key is there.
+        DeviceError
+            The tracker does not answer.
+        """
+        self._target, self._key = target, key
+        self._host, self._port = _address(tracker)
+        if not self.servers():
+            raise UsageError(
+                f"The tracker knows no server with the key {key!r}.",
+                where=tracker,
+                hint=f"Start one: python -m tvm.exec.rpc_server --tracker {tracker} --key {key}",
+            )
+
+    @property
+    def runner(self) -> str:
+        """Return the servers' key."""
+        return f"servers with the key {self._key}"
+
+    def servers(self) -> int:
+        """Return how many servers with the key the tracker knows, busy or free."""
+        known = self._tracker().summary()["server_info"]
+        return sum(server["key"] == f"server:{self._key}" for server in known)
+
+    def measure(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        """Share the candidates out over the servers."""
+        return measure_shared(candidates, self._present(), self._together)
+
+    def _present(self) -> int:
+        """Return the number of servers; wait a while if there are none."""
+        until = time.monotonic() + PATIENCE_S
+        while not (servers := self.servers()):
+            if time.monotonic() > until:
+                raise DeviceError(
+                    f"All servers with the key {self._key!r} have gone.",
+                    where=f"{self._host}:{self._port}",
+                    hint="Start one and go on with --resume: nothing that was measured is lost.",
+                )
+            time.sleep(1)
+        return servers
+
+    def _together(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        with tempfile.TemporaryDirectory(prefix="tvm-embbert-tune-") as folder:
+            image = build_bench(candidates, self._target, Path(folder))
+            return trials_of(candidates, image, self._ask(image, len(candidates)))
+
+    def _ask(self, image: Image, candidates: int) -> list[Outcome]:
+        request = {
+            "version": VERSION,
+            "target": target_to_json(self._target),
+            "candidates": candidates,
+        }
+        while True:
+            self._present()
+            try:
+                answer = self._asked_once(image.elf.read_bytes(), json.dumps(request))
+            except (RuntimeError, OSError):
+                continue  # the server died; _present() gives up when no other comes
+            if "error" in answer:
+                raise DeviceError(answer["error"], where=f"a server with the key {self._key!r}")
+            return [Outcome(**outcome) for outcome in answer["outcomes"]]
+
+    def _asked_once(self, image: bytes, request: str) -> dict[str, Any]:
+        session = self._tracker().request(self._key, session_timeout=SESSION_S, max_retry=1)
+        answer: dict[str, Any] = json.loads(
+            str(session.get_function(MEASURE)(bytearray(image), request))
+        )
+        return answer
+
+    def _tracker(self) -> Any:
+        # A connection each: threads must not share one.
+        try:
+            return rpc.connect_tracker(self._host, self._port)
+        except (RuntimeError, OSError) as error:
+            raise DeviceError(
+                f"The tracker does not answer: {error}",
+                where=f"{self._host}:{self._port}",
+                hint="Start it: python -m tvm.exec.rpc_tracker --host 0.0.0.0 --port 9190",
+            ) from error
+
+
+def _address(tracker: str) -> tuple[str, int]:
+    host, colon, port = tracker.rpartition(":")
+    if not (host and colon and port.isdigit()):
+        raise UsageError(f"{tracker!r} is no address.", where="--tracker", supported="HOST:PORT")
+    return host, int(port)
