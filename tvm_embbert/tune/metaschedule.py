@@ -8,10 +8,13 @@ and makes the kernel. All that is sensitive to TVM's version in tuning is in her
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -195,13 +198,17 @@ class _Future(ms.runner.PyRunnerFuture):
 
 @derived_object
 class _Runner(ms.runner.PyRunner):
-    def __init__(self, measure: Measure, batch: list[Any]) -> None:
+    def __init__(self, measure: Measure, batch: list[Any], raised: list[BaseException]) -> None:
         super().__init__()
-        self._measure, self._batch = measure, batch
+        self._measure, self._batch, self._raised = measure, batch, raised
 
     def run(self, runner_inputs: Any) -> Any:
         wanted = [self._batch[int(str(i.artifact_path))] for i in runner_inputs]
-        return [_Future(measured) for measured in self._measure(wanted)]
+        try:
+            return [_Future(measured) for measured in self._measure(wanted)]
+        except BaseException as error:
+            self._raised.append(error)  # on its way through C++ it loses its type
+            raise
 
 
 @dataclass(frozen=True)
@@ -253,10 +260,28 @@ def search(
     batch: list[Any] = []
     # MetaSchedule draws from NumPy's global generator while its model is untrained.
     np.random.seed(options.seed)
-    contexts = [_context(task, options) for task in tasks]
+    with _without_intrinsics():
+        contexts = [_context(task, options) for task in tasks]
     model = _cost_model(Features(tasks), options)
     for context, task in zip(contexts, tasks, strict=True):
         _teach(model, context, [k for k in known if k[0] == task.name], task)
+    raised: list[BaseException] = []
+    try:
+        _tune_tasks(contexts, tasks, options, model, (knobs, batch, measure, raised))
+    except RuntimeError:
+        if raised:
+            raise raised[0] from None
+        raise
+
+
+def _tune_tasks(
+    contexts: Sequence[Any],
+    tasks: Sequence[Task],
+    options: SearchOptions,
+    model: Any,
+    measuring: tuple[Mapping[str, Sequence[Knob]], list[Any], Measure, list[BaseException]],
+) -> None:
+    knobs, batch, measure, raised = measuring
     ms.tune_tasks(
         tasks=contexts,
         task_weights=[task.runs for task in tasks],
@@ -265,7 +290,7 @@ def search(
         max_trials_per_task=options.per_task or options.trials,
         num_trials_per_iter=options.batch,
         builder=_Builder(knobs, batch),
-        runner=_Runner(measure, batch),
+        runner=_Runner(measure, batch, raised),
         database=ms.database.MemoryDatabase(),
         cost_model=model,
         measure_callbacks=[
@@ -274,6 +299,21 @@ def search(
         ],
         task_scheduler=ms.task_scheduler.GradientBased(seed=options.seed + 1),
     )
+
+
+@contextmanager
+def _without_intrinsics() -> Iterator[None]:
+    """Keep contexts from importing TVM's tensor intrinsics: parsing them takes a minute, and none
+    is of use to kernels of microcontrollers."""
+    name = "tvm.s_tir.tensor_intrin"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _context(task: Task, options: SearchOptions) -> Any:
@@ -289,7 +329,7 @@ def _context(task: Task, options: SearchOptions) -> Any:
         target=tvm.target.Target("c"),
         space_generator=space,
         search_strategy=ms.search_strategy.EvolutionarySearch(
-            population_size=min(128, 4 * task.size),
+            population_size=min(256, task.size),
             init_min_unmeasured=1,
             genetic_num_iters=3,
             eps_greedy=greedy,

@@ -118,7 +118,7 @@ class TrialLog:
     def _parsed(self, data: bytes) -> Iterator[dict[str, Any]]:
         if not data:
             self._append([json.dumps(self.header)])
-            yield dict(self.header)
+            yield json.loads(json.dumps(self.header))
         for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
             try:
                 yield json.loads(line)
