@@ -263,26 +263,12 @@ def is_address(expr: Any) -> bool:
     return type(expr).__name__ == "Call" and expr.op.name.endswith("address_of")
 
 
-class Bounds:
-    """Upper bounds of index expressions, given the sizes of symbolic dimensions by name."""
-
-    def __init__(self, sizes: Mapping[str, int]) -> None:
-        self._sizes = sizes
-        self._bound: dict[Any, int] = {}
-
-    def enter(self, variable: Any, start: Any, extent: Any) -> int:
-        """Note the range of a loop's variable; returns the greatest extent of the loop."""
-        greatest = self.greatest(extent)
-        self._bound[variable] = self.greatest(start) + max(0, greatest - 1)
-        return greatest
-
-    def greatest(self, expr: Any) -> int:
-        """Return an upper bound of an expression."""
-        analyzer = tvm.sym.Analyzer()
-        for variable in tvm.tirx.analysis.undefined_vars(expr, []):
-            greatest = self._bound.get(variable, self._sizes.get(str(variable.name), 0))
-            analyzer.update(variable, tvm.sym.ConstIntBound(0, greatest))
-        return int(analyzer.const_int_bound(expr).max_value)
+def greatest_value(expr: Any, greatest: Callable[[Any], int]) -> int:
+    """Return an upper bound of a TIR index, whose variables lie from 0 to what `greatest` gives."""
+    analyzer = tvm.sym.Analyzer()
+    for variable in tvm.tirx.analysis.undefined_vars(expr, []):
+        analyzer.update(variable, tvm.sym.ConstIntBound(0, greatest(variable)))
+    return int(analyzer.const_int_bound(expr).max_value)
 
 
 def same_function(a: Any, b: Any) -> bool:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from tvm_embbert import compat
+from tvm_embbert.memory.bounds import Bounds
 from tvm_embbert.program.access import BEFORE
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.program.program import Program, Step
@@ -61,7 +62,7 @@ class _Counter:
     def __init__(
         self, kernel: Node, sizes: Mapping[str, int], intrinsics: Mapping[str, Intrinsic]
     ) -> None:
-        self._bounds, self._intrinsics = compat.Bounds(sizes), intrinsics
+        self._bounds, self._intrinsics = Bounds(sizes), intrinsics
         self._views: dict[Node, Node] = {p: p for p in kernel.params}
         self._counts: Counter[Node] = Counter()
         self._visit(kernel.body, 1)
