@@ -15,7 +15,7 @@ export TEXT
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test bench lint format clean
+.PHONY: help setup system demo test nightly bench lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ demo: setup ## Compile the model, run it in the emulator and show it all (TEXT="
 
 test: lint ## Lint, then all tests: the quick ones first, then those in the emulator
 	@$(BIN)/pytest -m "$(MARKS)"
+
+nightly: setup ## Run 100,000 random operator cases (CASES=N, SEED=N, FROM=batch; CASE=address for one)
+	@$(BIN)/python tests/strategy/nightly.py $(if $(CASES),--cases $(CASES)) \
+	$(if $(SEED),--seed $(SEED)) $(if $(FROM),--first $(FROM)) $(if $(CASE),--case $(CASE))
 
 bench: setup ## Count instructions on every emulated core, compare with those committed, draw plots
 	@$(BIN)/python bench/run.py

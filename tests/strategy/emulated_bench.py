@@ -1,7 +1,7 @@
 """Kernels run on an emulated board: a program that holds cases and expected results, and compares.
 
 The program poses as a model: its ids are the first case and how many, its logits the number of
-wrong results and the first wrong case.
+wrong results, the first wrong case and the number of cases that it compared.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ class EmulatedBench:
         self._blob = _Blob()
         self._cases: list[str] = []
         self.labels: list[str] = []
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of all arrays so far, which the image must hold."""
+        return len(self._blob.data)
 
     def add(self, implementation: Implementation, case: Case) -> None:
         """Add a case, to be computed by an implementation that takes it."""
@@ -132,13 +137,15 @@ class EmulatedBench:
     def failures(self, folder: Path) -> list[str]:
         """Build and run; returns the labels of the wrong cases, the first of each batch."""
         image = build_image(self._sources(folder), self._target, folder / "image", stack_size=8192)
-        wrong = []
+        wrong, compared = [], 0
         with open_session(image) as session:
             for first in range(0, len(self._cases), BATCH):
                 answer = session.infer([first, min(BATCH, len(self._cases) - first)])
                 assert answer.code == 0
+                compared += int(answer.logits[2])
                 if answer.logits[0]:
                     wrong.append(f"{answer.logits[0]} of a batch: {self.labels[answer.logits[1]]}")
+        assert compared == len(self._cases), f"{compared} of {len(self._cases)} cases were run"
         return wrong
 
     def _case(self, name: str, printed: CFunction, kernel: Kernel, case: Case) -> str:
@@ -219,7 +226,7 @@ _HEADER = """\
 #include <stddef.h>
 #include <stdint.h>
 #define TVMGEN_BENCH_MAX_LENGTH 2
-#define TVMGEN_BENCH_NUM_OUTPUTS 2
+#define TVMGEN_BENCH_NUM_OUTPUTS 3
 #define TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE 16
 #define TVMGEN_BENCH_WORKSPACE_POOL_SIZE TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE
 #define TVMGEN_BENCH_WORKSPACE_POOL_ALIGNMENT 16
@@ -268,7 +275,7 @@ static int is_wrong(const struct test_case *c) {{
 int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
     size_t sram_size) {{
   (void)length, (void)sram, (void)sram_size;
-  for (int32_t i = ids[0]; i < ids[0] + ids[1]; ++i) {{
+  for (int32_t i = ids[0]; i < ids[0] + ids[1]; ++i, ++logits[2]) {{
     if (is_wrong(&cases[i]) && logits[0]++ == 0) {{
       logits[1] = (int16_t)i;
     }}

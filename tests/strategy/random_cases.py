@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,17 @@ Rng = np.random.Generator
 Draw = Callable[[Rng], tuple[tuple[Any, ...], dict[str, int]]]
 Form = tuple[IntegerCall, Draw]
 """The call's tensors and attributes, and a function that draws arguments and sizes."""
+
+
+@contextmanager
+def drawn_from(sizes: Sequence[int]) -> Iterator[None]:
+    """Draw numbers of rows and channels from other sizes than SIZES for a while."""
+    global SIZES
+    before, SIZES = SIZES, tuple(sizes)
+    try:
+        yield
+    finally:
+        SIZES = before
 
 
 def pick(rng: Rng, options: Sequence[int]) -> int:
