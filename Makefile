@@ -15,7 +15,7 @@ export TEXT
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test nightly bench lint format clean
+.PHONY: help setup system demo test nightly bench loops lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ nightly: setup ## Run 100,000 random operator cases (CASES=N, SEED=N, FROM=batch
 
 bench: setup ## Count instructions on every emulated core, compare with those committed, draw plots
 	@$(BIN)/python bench/run.py
+
+loops: setup ## Count instructions and products in the kernels' loops, for docs/benchmark.md
+	@$(BIN)/python bench/loops.py
 
 lint: setup ## Check style, formatting and types of Python and C
 	@$(BIN)/ruff check .

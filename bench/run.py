@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from boards import LENGTHS, measure
+from loops import write_page
 from plots import draw
 from rich.console import Console
 from rich.table import Table
@@ -47,6 +48,8 @@ def main() -> int:
         return 1
     write_text(RESULTS, json.dumps({**known, **found}, indent=2, sort_keys=True) + "\n")
     draw({**known, **found}, json.loads((HERE / "peers.json").read_text("utf-8")), PLOTS)
+    if not options.board:
+        write_page(model, integer)
     return 0
 
 

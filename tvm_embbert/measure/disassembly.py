@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,23 +49,41 @@ def disassemble(elf: Path, cross: CrossToolchain) -> list[Routine]:
     ToolchainError
         If objdump is missing or fails.
     """
+    return parse_disassembly(listing(elf, cross), cross.parse)
+
+
+def listing(elf: Path, cross: CrossToolchain, flags: Sequence[str] = ()) -> str:
+    """Return what objdump prints of an image's code; `flags` are further ones of objdump.
+
+    Raises
+    ------
+    ToolchainError
+        If objdump is missing or fails.
+    """
     program = find_program(f"{cross.name}-objdump", cross.binutils)
-    command = [program, "-d", "--no-show-raw-insn", elf.name]
-    return parse_disassembly(run(command, elf.parent, "disassemble the image"), cross.parse)
+    command = [program, "-d", "--no-show-raw-insn", *flags, elf.name]
+    return run(command, elf.parent, "disassemble the image")
+
+
+def instructions_in(text: str, parse: Parse) -> Iterator[tuple[str, int, Instruction]]:
+    """Yield label, address and instruction of each line that objdump printed of code."""
+    label, before = "", deque[str](maxlen=SHOWN_BEFORE)
+    for line in text.splitlines():
+        if match := _LINE.match(line):
+            instruction = parse(match[2], match[3] or "", before)
+            yield label, int(match[1], 16), instruction
+            before.append(str(instruction))
+        elif match := _LABEL.match(line):
+            label = match[2]
+            before.clear()
 
 
 def parse_disassembly(text: str, parse: Parse) -> list[Routine]:
     """Return the functions in the text that ``objdump -d --no-show-raw-insn`` printed."""
-    lines = text.splitlines()
-    code = _Code([(int(m[1], 16), m[2]) for line in lines if (m := _LABEL.match(line))])
-    before: deque[str] = deque(maxlen=SHOWN_BEFORE)
-    for line in lines:
-        if match := _LINE.match(line):
-            instruction = parse(match[2], match[3] or "", before)
-            code.add(int(match[1], 16), instruction)
-            before.append(str(instruction))
-        elif _LABEL.match(line):
-            before.clear()
+    labels = (_LABEL.match(line) for line in text.splitlines())
+    code = _Code([(int(m[1], 16), m[2]) for m in labels if m])
+    for _, address, instruction in instructions_in(text, parse):
+        code.add(address, instruction)
     return code.routines()
 
 
