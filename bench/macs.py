@@ -7,12 +7,15 @@ from tvm_embbert.strategy.operator import Dim, IntegerCall
 
 PER_INSTRUCTION = {
     "portable": 1.0,
+    "armv7-m": 2.0,
     "armv7e-m-dsp": 2.0,
     "armv8.1-m-mve": 16.0,
+    "rv32im": 2.0,
     "rv32-zve32x": 64.0,
 }
-"""Multiply-accumulates of the instruction set's best instruction: MLA, SMLAD, VMLADAVA.S8, and
-VWMACC of bytes in groups of four registers of 128 bits."""
+"""Multiply-accumulates of the instruction set's best instruction: MLA, SMLAL of two rows in a word,
+SMLAD, VMLADAVA.S8, MUL of two rows in a word, and VWMACC of bytes in groups of four registers of
+128 bits."""
 
 
 def multiply_accumulates(step: Step, length: int) -> int:

@@ -30,7 +30,14 @@ from tvm_embbert.target_memory import (
 
 __all__ = ["Core", "Emulator", "Memory", "Pool", "Region", "Target"]
 
-INSTRUCTION_SETS = ("portable", "armv7e-m-dsp", "armv8.1-m-mve", "rv32-zve32x")
+INSTRUCTION_SETS = (
+    "portable",
+    "armv7-m",
+    "armv7e-m-dsp",
+    "armv8.1-m-mve",
+    "rv32im",
+    "rv32-zve32x",
+)
 """Instruction sets that kernels are written for; every core has the first."""
 
 TOOLCHAINS = ("host", "arm-none-eabi", "riscv64-unknown-elf")

@@ -19,6 +19,7 @@ from tvm_embbert.measure import ModelSources, build_image, open_session
 from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
+from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.strategy.operator import Implementation, Kernel, Tensor
 from tvm_embbert.target import Target
 
@@ -62,14 +63,14 @@ class EmulatedBench:
         """Bytes of all arrays so far, which the image must hold."""
         return len(self._blob.data)
 
-    def add(self, implementation: Implementation, case: Case) -> None:
-        """Add a case, to be computed by an implementation that takes it."""
-        kernel = implementation.build(case.call)
+    def add(self, implementation: Implementation, case: Case, chosen: Config | None = None) -> None:
+        """Add a case, to be computed by an implementation that takes it, with values of knobs."""
+        kernel = implementation.build(case.call, chosen)
         self._intrinsics.update({i.name: i for i in kernel.intrinsics})
         printed = print_c(lower_tir(kernel.prim_func), not kernel.in_place, self._intrinsics)
         name = self._functions.setdefault(printed, f"kernel_{len(self._functions)}")
         self._cases.append(self._case(name, printed, kernel, case))
-        self.labels.append(f"{implementation.name}: {case.label}")
+        self.labels.append(f"{implementation.name}: {case.label}, {dict(chosen or {})}")
 
     def add_intrinsic(
         self, intrinsic: Intrinsic, arrays: Sequence[Any], dims: dict[str, int]

@@ -1,0 +1,71 @@
+"""Kernels for cores without vectors on emulated boards, byte for byte, with any values of knobs.
+
+``EMBBERT_CASES=N`` takes N times as many cases.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from emulated_bench import EmulatedBench
+from kernel_bench import Case
+from random_cases import GENERATORS, Rng, case_of
+
+from tvm_embbert.strategy import registry
+from tvm_embbert.strategy.knobs import Value
+from tvm_embbert.strategy.operator import Implementation, IntegerCall
+from tvm_embbert.target_file import load_target
+
+pytestmark = pytest.mark.emulator
+
+TIMES = int(os.environ.get("EMBBERT_CASES", "1"))
+BOARDS = {"mps2-an385": "armv7-m", "mps2-an521": "armv7-m", "virt-rv32": "rv32im"}
+FORMS = {"linear": 40, "attention": 40, "causal_convolution": 40}
+CASES = 4
+LEAST = {"linear": 70, "attention": 160, "causal_convolution": 160}
+"""Cases that the kernels must take, of ``FORMS * CASES``; the others have inputs of 16 bits."""
+
+
+def cases_of(operator: str, part: int) -> Iterator[tuple[Case, list[int]]]:
+    """Yield cases of odd sizes with their seeds; each form has several, each part others."""
+    for number in range(FORMS[operator]):
+        seed = [zlib.crc32(operator.encode()), 3, part, number]
+        call, draw = GENERATORS[operator][0](np.random.default_rng(seed))
+        for index in range(CASES):
+            yield case_of(call, draw, seed, index), [*seed, index]
+
+
+def implementation_of(operator: str, isa: str) -> Implementation:
+    return next(i for i in registry.implementations(operator) if i.isa == isa)
+
+
+def drawn(implementation: Implementation, call: IntegerCall, rng: Rng) -> dict[str, Value]:
+    """Return a value of each knob, drawn."""
+    knobs = implementation.knobs(call)
+    return {k.name: k.values[int(rng.integers(len(k.values)))] for k in knobs}
+
+
+@pytest.mark.parametrize("operator", FORMS)
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("part", range(TIMES))
+def test_kernel_gives_the_bytes_of_the_reference(
+    operator: str, board: str, part: int, tmp_path: Path
+) -> None:
+    """Run every case with the defaults or, every other one, with values drawn."""
+    bench = EmulatedBench(load_target(board))
+    implementation = implementation_of(operator, BOARDS[board])
+    taken = 0
+    for case, seed in cases_of(operator, part):
+        if not implementation.reject(case.call):
+            rng = np.random.default_rng([*seed, 7])
+            bench.add(
+                implementation, case, drawn(implementation, case.call, rng) if taken % 2 else {}
+            )
+            taken += 1
+    assert taken >= LEAST[operator]
+    assert bench.failures(tmp_path) == []

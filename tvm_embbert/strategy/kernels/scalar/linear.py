@@ -1,0 +1,152 @@
+"""Linear projection: blocks of rows, packed once, against some outputs at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tvm.script import tirx as T
+
+from tvm_embbert.strategy.kernels.intrinsic import address
+from tvm_embbert.strategy.kernels.scalar.form import (
+    ARM,
+    LONG_REACH,
+    RISCV,
+    Block,
+    block_knobs,
+    block_of,
+    lone_row,
+    row_knobs,
+)
+from tvm_embbert.strategy.kernels.scalar.matrix import MatrixForm, interleave, matrix
+from tvm_embbert.strategy.kernels.scalar.words import words
+from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
+from tvm_embbert.strategy.knobs import Config, Knob
+from tvm_embbert.strategy.linear import factors
+from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
+from tvm_embbert.strategy.registry import register_implementation
+
+
+class ScalarLinear(Implementation):
+    """Needs a block of rows of all inputs as scratch, two rows in a word."""
+
+    operator = "linear"
+    priority = 5
+
+    def reject(self, call: IntegerCall) -> str:
+        """Take several rows of int8."""
+        wide = [str(x.dtype) for x in factors(call) if str(x.dtype) != "int8"]
+        return f"an input of {wide[0]}" if wide else lone_row(call.rows)
+
+    def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
+        """Return the block's rows and outputs, how far its loop is unrolled, and how it adds."""
+        return (*row_knobs(self.isa), *block_knobs(self.isa, int(call.output.shape[-1])))
+
+    def kernel(self, call: IntegerCall, config: Config) -> Kernel:
+        """Build the kernel; the matrix is filled up to whole blocks of outputs."""
+        weight, bias, multiplier = call.args[-4:-1]
+        block = block_of(self.isa, config, _fits_long(weight))
+        ragged = weight.shape[0] % block.outputs > 0
+        form = MatrixForm(block, call.output.dtype, bias.ndim == 2, ragged)
+        constants = (interleave(weight, block.outputs), bias, multiplier)
+        tables = tuple(x for x in factors(call) if not isinstance(x, Tensor))
+        return Kernel(
+            _linear(call, form, constants),
+            (*tables, *constants),
+            scratch=(Tensor("words", (weight.shape[1], block.pairs), "int32"),),
+            row_block=block.rows,
+            dims={"rows": call.rows},
+            intrinsics=(words(block), matrix(form)),
+        )
+
+
+@register_implementation
+class ArmLinear(ScalarLinear):
+    """With long sums where they fit."""
+
+    isa = ARM
+
+
+@register_implementation
+class RiscvLinear(ScalarLinear):
+    """With split sums."""
+
+    isa = RISCV
+
+
+def _fits_long(weight: Array) -> bool:
+    """Return whether every sum of products with int8 fits the lower row's part of a long sum."""
+    sums = np.abs(weight.astype(np.int64)).sum(axis=1) * 128
+    return int(sums.max(initial=0)) <= LONG_REACH
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    inputs: list[Buffer]
+    index: Buffer | None
+    constants: list[Buffer]
+    shift: int
+    result: Buffer
+    words: Buffer
+
+
+def _linear(call: IntegerCall, form: MatrixForm, constants: tuple[Array, ...]) -> Any:
+    size = form.block.rows
+    with prim_func("linear_scalar") as tir:
+        rows = tir.dim("rows")
+        buffers = _declare(tir, call, form.block, constants, rows)
+        with tir.loop("block", T.truncdiv(rows + size - 1, size)) as block:
+            first = block * size
+            _compute(buffers, form, first, T.min(rows - first, size))
+    return tir.prim_func
+
+
+def _declare(
+    tir: Tir, call: IntegerCall, block: Block, constants: tuple[Array, ...], rows: Expr
+) -> _Buffers:
+    """Declare run-time inputs, constants and the result in the order that kernels keep to."""
+    inputs = factors(call)
+    declared: dict[int, Buffer] = {}
+
+    def declare(tensors: bool) -> None:
+        for number, x in enumerate(inputs):
+            if isinstance(x, Tensor) == tensors:
+                declared[number] = tir.tensor(f"x{number}", (rows, int(x.shape[-1])), "int8")
+
+    declare(True)
+    indexed = constants[1].ndim == 2
+    index = tir.tensor("index", (rows,), "int32") if indexed else None
+    declare(False)
+    names = ("weight", "bias", "multiplier")
+    return _Buffers(
+        [declared[number] for number in range(len(inputs))],
+        index,
+        [tir.tensor(n, c.shape, str(c.dtype)) for n, c in zip(names, constants, strict=True)],
+        call.args[-1],
+        tir.tensor("result", (rows, call.output.shape[-1]), call.output.dtype),
+        tir.tensor("words", (constants[0].shape[1], block.pairs), "int32"),
+    )
+
+
+def _compute(b: _Buffers, form: MatrixForm, first: Expr, count: Expr) -> None:
+    """Pack a block of rows, and multiply them by the matrix."""
+    step = 0
+    for x in b.inputs:
+        width = int(x.shape[-1])
+        words(form.block)(address(x[first, 0]), address(b.words[step, 0]), count, width)
+        step += width
+    index = [] if b.index is None else [address(b.index[first])]
+    picked = [] if b.index is None else [int(b.constants[1].shape[0])]
+    starts = [address(c[(0,) * len(c.shape)]) for c in b.constants]
+    matrix(form)(
+        address(b.words[0, 0]),
+        *index,
+        *starts,
+        b.shift,
+        address(b.result[first, 0]),
+        step,
+        int(b.result.shape[1]),
+        count,
+        *picked,
+    )

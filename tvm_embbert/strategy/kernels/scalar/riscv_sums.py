@@ -1,0 +1,123 @@
+"""Split sums in assembly for RV32IM: see :mod:`.split_sums`; all sums stay in registers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tvm_embbert.strategy.kernels.scalar.form import Block, filled
+from tvm_embbert.strategy.kernels.scalar.split_sums import BIAS, PART
+
+if TYPE_CHECKING:
+    from tvm_embbert.strategy.kernels.scalar.sums import Walk
+
+
+REGISTERS = (
+    *(f"t{n}" for n in range(7)),
+    *(f"a{n}" for n in range(2, 8)),
+    *(f"s{n}" for n in range(1, 12)),
+    "ra",
+)
+"""All but those of the frame, and two for the pointers: more than operands can name."""
+
+
+def riscv_sums(name: str, block: Block, walk: Walk) -> str:
+    """Return the C function; see :func:`tvm_embbert.strategy.kernels.scalar.sums.sums`."""
+    places = [(c, p) for c in range(block.outputs) for p in range(block.pairs)]
+    sums = [f"{n}{c}{p}" for c, p in places for n in "sh"]
+    held = [f"{n}{i}" for i in range(min(block.outputs, block.pairs)) for n in "ab"]
+    names = [*sums, *held, "v", "u", "t", "q", "bias"]
+    taken = dict(zip(names, REGISTERS, strict=False))
+    stores = "".join(_line(f"sw %[{n}], {4 * i}(%[t])") for i, n in enumerate(sums))
+    fields = {
+        "BEGIN": "".join(_line(f"li %[{n}], 0") for n in sums),
+        "TURN": "".join(_steps(block, walk, k, 2) for k in range(0, block.unroll, 2))
+        + _advance(walk, block.unroll),
+        "STEP": _steps(block, walk, 0, 1) + _advance(walk, 1),
+        "END": stores,
+        "CLOBBERED": ", ".join(f'"{r}"' for r in taken.values()),
+        "WORD": walk.word,
+        "UNROLL": block.unroll,
+        "COUNT": len(sums),
+        "STORED": "".join(
+            f"  {name}_part(found[{2 * n}], found[{2 * n + 1}], pairs, "
+            f"sums + {c * block.rows + 2 * p});\n"
+            for n, (c, p) in enumerate(places)
+        ),
+    }
+    text = filled(_C, fields)
+    for operand, register in taken.items():
+        text = text.replace(f"%[{operand}]", register)
+    return filled(PART + text, {"BIASES": BIAS * 65537, "BIAS": BIAS, "NAME": name})
+
+
+def _steps(block: Block, walk: Walk, k: int, steps: int) -> str:
+    """Return the instructions of one or two steps from k on: the fewer operands stay loaded."""
+    words = [
+        [f"lw %[{{}}], {4 * (n * walk.word + p * walk.pair)}(%[x])" for n in range(k, k + steps)]
+        for p in range(block.pairs)
+    ]
+    bytes_ = [
+        [f"lb %[{{}}], {n * walk.step + c * walk.output}(%[w])" for n in range(k, k + steps)]
+        for c in range(block.outputs)
+    ]
+    by_word = block.pairs <= block.outputs
+    kept, passed = (words, bytes_) if by_word else (bytes_, words)
+    lines = [
+        load.format(f"{n}{i}")
+        for i, loads in enumerate(kept)
+        for n, load in zip("ab", loads, strict=False)
+    ]
+    for j, loads in enumerate(passed):
+        lines += [load.format(n) for n, load in zip("vu", loads, strict=False)]
+        for i in range(len(kept)):
+            place = f"{j}{i}" if by_word else f"{i}{j}"
+            lines += _product(i, place, steps)
+    return "".join(map(_line, lines))
+
+
+def _product(i: int, place: str, steps: int) -> list[str]:
+    """Return the instructions for a product of two steps, or of one."""
+    second = [f"mul %[q], %[b{i}], %[u]", "add %[t], %[t], %[q]"] if steps == 2 else []
+    return [
+        f"mul %[t], %[a{i}], %[v]",
+        *second,
+        "add %[t], %[t], %[bias]",
+        f"add %[s{place}], %[s{place}], %[t]",
+        "srl %[t], %[t], 16",
+        f"add %[h{place}], %[h{place}], %[t]",
+    ]
+
+
+def _advance(walk: Walk, steps: int) -> str:
+    words = _line(f"add %[x], %[x], {4 * steps * walk.word}")
+    return words + _line(f"add %[w], %[w], {steps * walk.step}")
+
+
+def _line(instruction: str) -> str:
+    return f'\n        "{instruction}\\n\\t"'
+
+
+_C = """
+static inline void @NAME@(const int32_t *x, const int8_t *w, int32_t steps, int32_t *sums) {
+  const int32_t rest = steps & (@UNROLL@ - 1);
+  const int32_t *const turns = x + @WORD@ * (steps - rest), *const end = x + @WORD@ * steps;
+  const uint32_t pairs = (uint32_t)((steps - rest) / 2 + rest);
+  uint32_t found[@COUNT@], *const to = found;
+  __asm__ volatile(
+        "li %[bias], @BIASES@\\n\\t"@BEGIN@
+        "j 2f\\n"
+        "1:\\n\\t"@TURN@
+        "2:\\n\\t"
+        "lw %[t], %[turns]\\n\\t"
+        "bne %[x], %[t], 1b\\n\\t"
+        "j 4f\\n"
+        "3:\\n\\t"@STEP@
+        "4:\\n\\t"
+        "lw %[t], %[end]\\n\\t"
+        "bne %[x], %[t], 3b\\n\\t"
+        "lw %[t], %[to]\\n\\t"@END@
+        : [x] "+r"(x), [w] "+r"(w)
+        : [turns] "m"(turns), [end] "m"(end), [to] "m"(to)
+        : @CLOBBERED@, "memory");
+@STORED@}
+"""
