@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from emulated_bench import EmulatedBench
 from kernel_bench import Case
 from random_cases import GENERATORS, Rng, case_of
+from scalar_intrinsics import INTRINSICS
 
 from tvm_embbert.strategy import registry
 from tvm_embbert.strategy.knobs import Value
@@ -69,3 +71,36 @@ def test_kernel_gives_the_bytes_of_the_reference(
             taken += 1
     assert taken >= LEAST[operator]
     assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", INTRINSICS)
+@pytest.mark.parametrize("board", ["mps2-an385", "virt-rv32"])
+@pytest.mark.parametrize("part", range(TIMES))
+def test_intrinsic_is_what_its_meaning_says(
+    name: str, board: str, part: int, tmp_path: Path
+) -> None:
+    bench = EmulatedBench(load_target(board))
+    generate, draws = INTRINSICS[name]
+    for draw in range(draws):
+        rng = np.random.default_rng([zlib.crc32(name.encode()), part, draw])
+        for intrinsic, arrays, dims in generate(rng, BOARDS[board]):
+            bench.add_intrinsic(intrinsic, arrays, dims)
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("board", "right", "wrong"),
+    [("mps2-an385", "smlal", "umlal"), ("virt-rv32", "srl t6", "sra t6")],
+)
+def test_a_wrong_intrinsic_is_found(board: str, right: str, wrong: str, tmp_path: Path) -> None:
+    """Guard against a comparison that sees nothing."""
+    bench = EmulatedBench(load_target(board))
+    generate, draws = INTRINSICS["scores"]
+    changed = 0
+    for draw in range(draws):
+        for intrinsic, arrays, dims in generate(np.random.default_rng(draw), BOARDS[board]):
+            changed += right in intrinsic.c
+            broken = replace(intrinsic, c=intrinsic.c.replace(right, wrong))
+            bench.add_intrinsic(broken, arrays, dims)
+    assert changed
+    assert bench.failures(tmp_path) != []

@@ -23,7 +23,7 @@ LONG_STEPS = 255
 """Products of any two int8 whose long sum surely stays within."""
 FURTHEST = {ARM: 4095, RISCV: 2047}
 """Bytes that a load may lie behind its pointer."""
-DEFAULT_UNROLL = {ARM: 16, RISCV: 8}
+DEFAULT_UNROLL = {ARM: 32, RISCV: 8}
 """A good turn of the loop: the code of a step is longer where products are split."""
 
 

@@ -82,8 +82,8 @@ def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
 
 def _index(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> Expr:
     limit, multiplier, shift = scaling
-    nearer = T.min(distance, limit) if shifted else distance
-    steps = nearer + arithmetic("int32", "rounding_offset", multiplier, shift)
+    # The limit is so far that it changes nothing but for what a shift would make too large.
+    steps = T.min(distance, limit) + arithmetic("int32", "rounding_offset", multiplier, shift)
     scaled = arithmetic("int32", "shift_left", steps, shift) if shifted else steps
     return T.min(multiply_high(scaled, multiplier), 255)
 

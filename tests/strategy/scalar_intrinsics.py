@@ -1,0 +1,153 @@
+"""Random calls of the intrinsics with two rows in a word, to be compared with their meanings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from random_cases import INT32_MAX, Rng, pick, values
+
+from tvm_embbert.quantize import arithmetic
+from tvm_embbert.strategy.attention import distance_limit
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
+from tvm_embbert.strategy.kernels.scalar.contexts import contexts
+from tvm_embbert.strategy.kernels.scalar.form import (
+    ARM,
+    HELD,
+    LONG,
+    RISCV_SPLIT,
+    ROWS,
+    SPLIT,
+    UNROLL,
+    Block,
+)
+from tvm_embbert.strategy.kernels.scalar.matrix import MatrixForm, interleave, matrix
+from tvm_embbert.strategy.kernels.scalar.scores import ScoresForm, scores
+from tvm_embbert.strategy.kernels.scalar.taps import neighbours, taps
+from tvm_embbert.strategy.kernels.scalar.weights import weights
+from tvm_embbert.strategy.kernels.scalar.words import words
+
+Call = tuple[Intrinsic, list[Any], dict[str, int]]
+STEPS = (1, 2, 3, 7, 15, 17, 31, 33, 127, 129)
+
+
+def block_for(rng: Rng, isa: str, least: str = "") -> Block:
+    """Return a block that the registers hold."""
+    rows = pick(rng, ROWS)
+    outputs = int(rng.integers(1, HELD[isa] // (rows // 2) + 1))
+    multiply = RISCV_SPLIT if isa != ARM else least or str(rng.choice([LONG, SPLIT]))
+    return Block(rows, outputs, pick(rng, UNROLL[:4]), multiply)
+
+
+def packed(x: np.ndarray, block: Block) -> np.ndarray:
+    """Return ``x`` (rows, steps) as words (steps, pairs)."""
+    wide = x.astype(np.int32)
+    return np.ascontiguousarray((wide[::2] + wide[1::2] * (1 << block.bits)).T)
+
+
+def _words(rng: Rng, isa: str) -> Iterator[Call]:
+    block, width = block_for(rng, isa), pick(rng, STEPS)
+    rows = int(rng.integers(1, block.rows + 1))
+    result = np.zeros((width, block.pairs), np.int32)
+    yield words(block), [values(rng, (rows, width), "int8"), result], {"rows": rows, "width": width}
+
+
+def _matrix(rng: Rng, isa: str) -> Iterator[Call]:
+    block, steps = block_for(rng, isa), pick(rng, STEPS)
+    outputs, indexed = pick(rng, (1, 2, 3, 7, 8, 12)), bool(rng.integers(2))
+    ragged, dtype = outputs % block.outputs > 0, str(rng.choice(["int8", "int16"]))
+    rows, indices = int(rng.integers(1, block.rows + 1)), 3 if indexed else 1
+    x = packed(values(rng, (block.rows, steps), "int8"), block)
+    weight = interleave(values(rng, (outputs, steps), "int8"), block.outputs)
+    shape = (indices, outputs) if indexed else (outputs,)
+    bias = rng.integers(-(2**20), 2**20, shape).astype(np.int32)
+    multiplier = rng.integers(0, INT32_MAX >> pick(rng, (0, 8)), outputs).astype(np.int32)
+    index = [rng.integers(0, indices, rows).astype(np.int32)] if indexed else []
+    arrays = [x, *index, weight, bias, multiplier, pick(rng, (0, 1, 4))]
+    dims = {"steps": steps, "outputs": outputs, "rows": rows, "indices": indices}
+    form = MatrixForm(block, dtype, indexed, ragged)
+    yield matrix(form), [*arrays, values(rng, (rows, outputs), dtype)], dims
+
+
+def _mask(rng: Rng, keys: int, masked: bool) -> list[np.ndarray]:
+    return [rng.random(keys) < rng.choice([0.0, 0.5, 1.0])] if masked else []
+
+
+def _scores(rng: Rng, isa: str) -> Iterator[Call]:
+    block, width, keys = block_for(rng, isa), pick(rng, STEPS), pick(rng, STEPS)
+    masked = bool(rng.integers(2))
+    x = packed(values(rng, (block.rows, width), "int8"), block)
+    found = np.zeros((keys, block.rows), np.int32)
+    arrays = [x, values(rng, (keys, width), "int8"), *_mask(rng, keys, masked), found]
+    tops = np.zeros(block.rows, np.int32)
+    yield scores(ScoresForm(block, width, masked)), [*arrays, tops], {"keys": keys}
+
+
+def _weights(rng: Rng, isa: str) -> Iterator[Call]:
+    block, keys, masked = block_for(rng, isa), pick(rng, STEPS), bool(rng.integers(2))
+    for shift in (0, pick(rng, (1, 2, 6))):
+        found = rng.integers(-(2**21), 2**21, (keys, block.rows)).astype(np.int32)
+        low = 2**20 if shift == 0 else 2**30
+        multiplier = int(rng.integers(low // 64, low))
+        limit = distance_limit(multiplier, shift)
+        scaling = [found.max(axis=0), arithmetic.exponential_table(), limit, multiplier, shift]
+        made = [np.zeros((keys, block.pairs), np.int32), np.zeros(block.rows, np.int32)]
+        arrays = [found, *_mask(rng, keys, masked), *scaling, *made]
+        yield weights(block, masked, shift > 0), arrays, {"keys": keys}
+
+
+def _contexts(rng: Rng, isa: str) -> Iterator[Call]:
+    block, width = block_for(rng, isa), pick(rng, STEPS)
+    keys, rows = pick(rng, (*STEPS, 300)), int(rng.integers(1, block.rows + 1))
+    weight = rng.integers(0, 128, (block.rows, keys)).astype(np.int8)
+    v = values(rng, (keys, width), "int8")
+    totals = weight.sum(axis=1, dtype=np.int32)
+    scaling = [totals, int(rng.integers(2**28, 2**31)), pick(rng, (0, 1, 2))]
+    arrays = [packed(weight, block), v, *scaling, values(rng, (rows, width), "int8")]
+    reach = max(1, 2047 // width)
+    short = Block(
+        block.rows, block.outputs, min(block.unroll, 1 << reach.bit_length() - 1), block.multiply
+    )
+    yield contexts(short, width), arrays, {"keys": keys, "rows": rows}
+
+
+def _neighbours(rng: Rng, isa: str) -> Iterator[Call]:
+    number, before = pick(rng, (1, 2, 3, 8, 32)), pick(rng, (0, 1, 5, 31))
+    group, channels = pick(rng, (1, 2, 7, 8)), pick(rng, (1, 2, 7))
+    first = pick(rng, (0, 8, 16))
+    rows = first + group
+    x = values(rng, (before + rows, channels), "int8")
+    made = np.zeros(number + group - 1, np.int32)
+    dims = {"taps": number, "group": group, "before": before, "rows": rows, "channels": channels}
+    arrays = [x, first, int(rng.integers(channels)), made]
+    yield neighbours(block_for(rng, isa).bits), arrays, dims
+
+
+def _taps(rng: Rng, isa: str) -> Iterator[Call]:
+    drawn, number = block_for(rng, isa), pick(rng, (1, 2, 3, 8, 32))
+    block, group = Block(drawn.rows, 1, drawn.unroll, drawn.multiply), pick(rng, (1, 2, 7, 8, 16))
+    whole = -(-group // block.rows) * block.rows
+    x = values(rng, (whole + number,), "int8").astype(np.int32)
+    found = (x[:-1] + x[1:] * (1 << block.bits)).astype(np.int32)
+    outputs = pick(rng, (1, 3))
+    scaling = [int(rng.integers(-(2**16), 2**16)), int(rng.integers(2**28)), pick(rng, (0, 1, 4))]
+    arrays = [
+        found,
+        values(rng, (number,), "int8"),
+        *scaling,
+        values(rng, (group, outputs), "int8"),
+    ]
+    yield taps(block, number), arrays, {"group": group, "outputs": outputs}
+
+
+INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
+    "words": (_words, 20),
+    "matrix": (_matrix, 60),
+    "scores": (_scores, 40),
+    "weights": (_weights, 30),
+    "contexts": (_contexts, 40),
+    "neighbours": (_neighbours, 60),
+    "taps": (_taps, 40),
+}
+"""Name: its calls, and how often they are drawn."""
