@@ -20,11 +20,12 @@ def contexts(block: Block, width: int) -> Intrinsic:
     name = f"te_scalar_contexts_{width}_{block.name}"
     walk = Walk(step=width, output=1, word=block.pairs)
     fields = {
-        "CHANNELS": block.outputs,
         "ALL": _whole(block, name),
+        "STORED": "".join(map(_stored, range(block.outputs))),
         "REST": filled(_REST, {"ALL": _whole(block, name, 1)}) if width % block.outputs else "",
         "WHOLE": width - width % block.outputs,
         "NAME": name,
+        "CHANNELS": block.outputs,
         "WIDTH": width,
         "WORD": block.pairs,
         "ROWS": block.rows,
@@ -70,6 +71,10 @@ def _meaning(block: Block, width: int) -> Any:
     return tir.prim_func
 
 
+def _stored(c: int) -> str:
+    return f"      to[{c}] = @NAME@_scaled(sums[{c} * @ROWS@ + r], scale[r], shift);\n"
+
+
 _MORE = """\
     for (int32_t j = @STEPS@; j < keys; j += @STEPS@) {
       int32_t more[@COUNT@];
@@ -105,10 +110,7 @@ static void @NAME@(const int32_t *words, const int8_t *values, const int32_t *to
   for (int32_t c = 0; c < @WHOLE@; c += @CHANNELS@) {
     @ALL@    for (int32_t r = 0; r < rows; ++r) {
       int8_t *const to = result + r * @WIDTH@ + c;
-      for (int32_t n = 0; n < @CHANNELS@; ++n) {
-        to[n] = @NAME@_scaled(sums[n * @ROWS@ + r], scale[r], shift);
-      }
-    }
+@STORED@    }
   }
 @REST@}
 """

@@ -77,21 +77,35 @@ def _c(form: MatrixForm) -> str:
     block = form.block
     walk = Walk(step=block.outputs, output=1, word=block.pairs)
     fields = {
-        "NAME": form.name,
         "TYPE": f"{form.dtype}_t",
-        "DTYPE": form.dtype,
         "INDEX": "const int32_t *index, " if form.indexed else "",
         "INDICES": ", int32_t indices" if form.indexed else "",
         "UNUSED": "\n  (void)indices;" if form.indexed else "",
         "BIAS": "bias + index[r] * outputs + o" if form.indexed else "bias + o",
+        "STORED": _RAGGED if form.ragged else "".join(map(_stored, range(block.outputs))),
+        "NAME": form.name,
         "ROWS": block.rows,
         "OUTPUTS": block.outputs,
-        "COUNT": f"te_min({block.outputs}, outputs - o)" if form.ragged else block.outputs,
+        "DTYPE": form.dtype,
     }
     return sums(f"{form.name}_sums", block, walk) + filled(_C, fields)
 
 
+def _stored(c: int) -> str:
+    return f"      to[{c}] = @NAME@_scaled(sums[{c} * @ROWS@ + r] + b[{c}], m[{c}], shift);\n"
+
+
+_RAGGED = """\
+      for (int32_t c = 0; c < te_min(@OUTPUTS@, outputs - o); ++c) {
+        to[c] = @NAME@_scaled(sums[c * @ROWS@ + r] + b[c], m[c], shift);
+      }
+"""
+
 _C = """
+static inline @TYPE@ @NAME@_scaled(int32_t sum, int32_t multiplier, int32_t shift) {
+  return te_saturate_@DTYPE@(te_multiply_high(te_shift_left(sum, shift), multiplier));
+}
+
 /* A block of rows times the matrix; results of rows that are not there are not stored. */
 static void @NAME@(const int32_t *words, @INDEX@const int8_t *weight,
     const int32_t *bias, const int32_t *multiplier, int32_t shift, @TYPE@ *result,
@@ -103,11 +117,7 @@ static void @NAME@(const int32_t *words, @INDEX@const int8_t *weight,
     for (int32_t r = 0; r < rows; ++r) {
       const int32_t *const b = @BIAS@, *const m = multiplier + o;
       @TYPE@ *const to = result + r * outputs + o;
-      for (int32_t c = 0; c < @COUNT@; ++c) {
-        const int32_t total = te_shift_left(sums[c * @ROWS@ + r] + b[c], shift);
-        to[c] = te_saturate_@DTYPE@(te_multiply_high(total, m[c]));
-      }
-    }
+@STORED@    }
   }
 }
 """

@@ -71,16 +71,21 @@ def _c(form: ScoresForm) -> str:
     block = form.block
     walk = Walk(step=1, output=form.width, word=block.pairs)
     fields = {
-        "NAME": form.name,
         "MASK": "const uint8_t *hidden, " if form.masked else "",
-        "SEEN": "if (!hidden[j + c]) " if form.masked else "",
+        "SEEN": "".join(_seen(c, form.masked) for c in range(block.outputs)),
         "SEEN_ONE": "if (!hidden[j]) " if form.masked else "",
         "WIDTH": form.width,
         "ROWS": block.rows,
         "KEYS": block.outputs,
         "LARGEST": "".join(_largest(r) for r in range(block.rows)),
+        "NAME": form.name,
     }
     return sums_and_rest(f"{form.name}_sums", block, walk) + filled(_C, fields)
+
+
+def _seen(c: int, masked: bool) -> str:
+    seen = f"if (!hidden[j + {c}]) " if masked else ""
+    return f"    {seen}@NAME@_largest(tops, scores + {c} * @ROWS@);\n"
 
 
 def _largest(r: int) -> str:
@@ -100,10 +105,7 @@ static void @NAME@(const int32_t *words, const int8_t *k, @MASK@int32_t *scores,
   }
   for (; j + @KEYS@ <= keys; j += @KEYS@) {
     @NAME@_sums(words, k, @WIDTH@, scores);
-    for (int32_t c = 0; c < @KEYS@; ++c) {
-      @SEEN@@NAME@_largest(tops, scores + c * @ROWS@);
-    }
-    k += @KEYS@ * @WIDTH@;
+@SEEN@    k += @KEYS@ * @WIDTH@;
     scores += @KEYS@ * @ROWS@;
   }
   for (; j < keys; ++j) {
