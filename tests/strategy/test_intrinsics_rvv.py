@@ -9,12 +9,15 @@ import pytest
 from intrinsic_bench import IntrinsicBench
 from random_cases import Rng, multipliers, pick, values
 
+from tvm_embbert.strategy.kernels.rv32_zve32x.bounded import mix_bounded
 from tvm_embbert.strategy.kernels.rv32_zve32x.causal_convolution import convolve
 from tvm_embbert.strategy.kernels.rv32_zve32x.contexts import mix
 from tvm_embbert.strategy.kernels.rv32_zve32x.dot import dot
 from tvm_embbert.strategy.kernels.rv32_zve32x.lookup import look_up
+from tvm_embbert.strategy.kernels.rv32_zve32x.outputs import multiply, pack_outputs
 from tvm_embbert.strategy.kernels.rv32_zve32x.requantization import requantize_row
 from tvm_embbert.strategy.kernels.rv32_zve32x.rms_norm import normalize
+from tvm_embbert.strategy.kernels.rv32_zve32x.segments import dot_segments
 from tvm_embbert.strategy.kernels.rv32_zve32x.weights import weigh
 from tvm_embbert.target_file import load_target
 
@@ -83,7 +86,55 @@ def test_contexts(bench: IntrinsicBench, tmp_path: Path, shift: int) -> None:
             weights = rng.choice(np.array([0, 1, 100, 127], np.int8), keys)
             v, inverse = values(rng, (keys, width), "int8"), int(rng.integers(2**18, 2**26))
             arrays = [weights, v, inverse >> shift, 900, np.zeros(width, np.int8)]
-            bench.add_intrinsic(mix(width, shift), arrays, {"keys": keys})
+            for unroll in (2, 8):
+                bench.add_intrinsic(mix(width, shift, unroll), arrays, {"keys": keys})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_contexts_of_small_weights(bench: IntrinsicBench, tmp_path: Path, sparse: bool) -> None:
+    rng = np.random.default_rng(8)
+    for width in (2, 32, 64, 66, 96, 128):
+        for keys in (1, 2, 3, 7, 8, 33):
+            largest, shift, unroll = (pick(rng, n) for n in ((3, 30, 127), (0, 3), (2, 4)))
+            weights = rng.integers(0, largest + 1, keys).astype(np.int8)
+            v, inverse = values(rng, (keys, width), "int8"), int(rng.integers(2**18, 2**26))
+            outputs = [np.zeros(width, np.int8), np.zeros(width, np.int32)]
+            made = mix_bounded(width, shift, sparse, unroll)
+            arrays = [weights, v, inverse >> shift, 900, *outputs]
+            bench.add_intrinsic(made, arrays, {"keys": keys})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("lowest", ["absent", "offset", "checked"])
+def test_dot_products_by_segments(
+    bench: IntrinsicBench, tmp_path: Path, started: bool, lowest: str
+) -> None:
+    rng = np.random.default_rng(9)
+    for width in (2, 16, 30, 64, 66, 96, 128):
+        for columns in (1, 7, 8, 9, 31):
+            x, w = values(rng, (width,), "int8"), values(rng, (columns, width), "int8")
+            start = [words(rng, columns) >> 4] if started else []
+            seen = np.maximum(w, -127) if lowest == "absent" else w
+            arrays = [x, seen, *start, np.zeros(columns, np.int32)]
+            made = dot_segments(width, started, lowest)
+            bench.add_intrinsic(made, arrays, {"columns": columns})
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_rows_times_weights(bench: IntrinsicBench, tmp_path: Path, dtype: str) -> None:
+    rng = np.random.default_rng(10)
+    for widths in ((1,), (2, 3), (16, 16), (33, 2, 8), (128,)):
+        for outputs in (1, 3, 33, 64, 65, 128):
+            shift, unroll = pick(rng, (0, 0, 2)), pick(rng, (1, 2, 8))
+            weight = np.maximum(values(rng, (outputs, sum(widths)), "int8"), -127)
+            scale = multipliers(rng, outputs, sum(widths) << 14, shift, dtype)
+            rows = [values(rng, (n,), "int8") for n in widths]
+            start = words(rng, outputs) >> 8
+            arrays = [*rows, pack_outputs(weight, widths), start, scale, np.zeros(outputs, dtype)]
+            bench.add_intrinsic(multiply(widths, outputs, shift, dtype, unroll), arrays, {})
     assert bench.failures(tmp_path) == []
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import random_cases
 from emulated_bench import EmulatedBench
-from kernel_bench import Case
-from random_cases import GENERATORS
+from vector_cases import add_cases, forms_of
 
 from tvm_embbert.strategy import registry
-from tvm_embbert.strategy.operator import Tensor
 from tvm_embbert.target_file import load_target
 
 pytestmark = pytest.mark.emulator
@@ -29,18 +24,6 @@ WHOLE = (1, 2, 5, 8, 16, 32, 48, 64, 96, 112, 128)
 FORMS = {"linear": 40, "attention": 36, "causal_convolution": 36, "rms_norm": 12, "lookup": 10}
 CASES = 6
 OPERATORS = [o for o in FORMS if any(i.isa == ISA for i in registry.implementations(o))]
-
-
-def cases_of(operator: str, time: int) -> Iterator[Case]:
-    """Yield cases of odd sizes and of sizes that fill vectors; each form has several."""
-    for number in range(time * FORMS[operator], (time + 1) * FORMS[operator]):
-        seed = [zlib.crc32(operator.encode()), 2, number]
-        call, draw = GENERATORS[operator][0](np.random.default_rng(seed))
-        for index in range(CASES):
-            args, sizes = draw(np.random.default_rng([*seed, index]))
-            pairs = zip(call.args, args, strict=True)
-            filled = tuple(t if isinstance(t, Tensor) else a for t, a in pairs)
-            yield Case(f"{operator}, {[*seed, index]}", replace(call, args=filled), args, sizes)
 
 
 @pytest.fixture(params=[ODD, WHOLE], ids=["odd", "whole"])
@@ -59,13 +42,11 @@ def bench_of(bits: int) -> EmulatedBench:
     return EmulatedBench(replace(target, core=replace(target.core, emulator=longer)))
 
 
-def check(bench: EmulatedBench, operator: str, time: int, folder: Path) -> None:
+def check(bench: EmulatedBench, operator: str, time: int, folder: Path, knobs: int = 0) -> None:
+    numbers = range(time * FORMS[operator], (time + 1) * FORMS[operator])
     taken = 0
-    for case in cases_of(operator, time):
-        implementation = registry.choose(case.call, [ISA, "portable"]).implementation
-        if implementation.isa == ISA:
-            bench.add(implementation, case)
-            taken += 1
+    for cases in forms_of(operator, 2, numbers, 2 if knobs else CASES):
+        taken += add_cases(bench, ISA, cases, knobs)
     assert bench.failures(folder) == []
     assert taken >= FORMS[operator] * CASES // 6
 
@@ -75,6 +56,13 @@ def check(bench: EmulatedBench, operator: str, time: int, folder: Path) -> None:
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_kernel_gives_the_bytes_of_the_reference(operator: str, time: int, tmp_path: Path) -> None:
     check(bench_of(128), operator, time, tmp_path)
+
+
+@pytest.mark.usefixtures("sizes")
+@pytest.mark.parametrize("bits", [128, 256, 512])
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_all_values_of_knobs_give_the_same_bytes(operator: str, bits: int, tmp_path: Path) -> None:
+    check(bench_of(bits), operator, TIMES, tmp_path, knobs=2)
 
 
 @pytest.mark.usefixtures("sizes")

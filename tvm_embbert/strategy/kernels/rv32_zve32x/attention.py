@@ -10,13 +10,22 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
+from tvm_embbert.strategy.kernels.rv32_zve32x.bounded import mix_bounded
 from tvm_embbert.strategy.kernels.rv32_zve32x.contexts import mix
 from tvm_embbert.strategy.kernels.rv32_zve32x.dot import LARGEST, dot
+from tvm_embbert.strategy.kernels.rv32_zve32x.segments import dot_segments
 from tvm_embbert.strategy.kernels.rv32_zve32x.weights import weigh
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
-from tvm_embbert.strategy.knobs import Config
+from tvm_embbert.strategy.knobs import Config, Knob
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
+
+SCORES = Knob("scores", ("halves", "offset", "checked"), "halves")
+"""How -128 is met in :func:`dot_segments`; ``halves`` has four columns a turn."""
+CONTEXTS = Knob("contexts", ("paired", "bounded", "sparse"), "paired")
+"""Sums of two keys, or of as many as 16 bits hold; those of weight 0 may be passed over."""
+UNROLL = Knob("unroll", (2, 4, 8, 16), 8)
+"""Keys in a turn of the contexts' loop."""
 
 
 @register_implementation
@@ -32,18 +41,32 @@ class RvvAttention(Implementation):
         width = int(call.output.shape[-1])
         return f"{width} channels are more than {LARGEST}" if width > LARGEST else ""
 
+    def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
+        """Offer other scores and contexts where channels are even."""
+        if int(call.output.shape[-1]) % 2:
+            return (UNROLL,)
+        return (SCORES, CONTEXTS, UNROLL)
+
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; what calibration decides is passed to it, but for the shifts."""
         *tensors, table, multiplier, shift, numerator, context_shift = call.args
-        keys = tensors[1].shape[0]
-        form = Form(tensors[0].shape[-1], len(tensors) == 4, shift, context_shift)
+        keys, width = tensors[1].shape[0], int(tensors[0].shape[-1])
+        form = Form(
+            width,
+            len(tensors) == 4,
+            shift,
+            context_shift,
+            str(config.get("scores", SCORES.default)),
+            str(config.get("contexts", CONTEXTS.default)),
+            int(config["unroll"]),
+        )
         limit = (distance_limit(multiplier, shift),) if shift else ()
         by_keys = (Tensor("scores", (keys,), "int32"), Tensor("weights", (keys,), "int8"))
         return Kernel(
             attention(form),
             (table,),
             scalars=(*limit, multiplier, numerator),
-            scratch=(*by_keys, Tensor("total", (1,), "int32")),
+            scratch=(*by_keys, Tensor("total", (1,), "int32"), *form.memory),
             dims={"rows": call.rows, "keys": keys},
             intrinsics=form.intrinsics,
         )
@@ -57,12 +80,32 @@ class Form:
     masked: bool
     shift: int
     context_shift: int
+    scores: str
+    contexts: str
+    unroll: int
+
+    @property
+    def memory(self) -> tuple[Tensor, ...]:
+        """Return memory for the sums of a row, where they need it."""
+        return () if self.contexts == "paired" else (Tensor("sums", (self.width,), "int32"),)
 
     @property
     def intrinsics(self) -> tuple[Intrinsic, Intrinsic, Intrinsic]:
         """Return the steps: scores, weights, context. Activations may be -128."""
-        scores = dot(self.width, started=False, lowest=True)
-        return scores, weigh(self.shift, self.masked), mix(self.width, self.context_shift)
+        return self._scores, weigh(self.shift, self.masked), self._context
+
+    @property
+    def _scores(self) -> Intrinsic:
+        if self.scores == "halves":
+            return dot(self.width, started=False, lowest=True)
+        return dot_segments(self.width, started=False, lowest=self.scores)
+
+    @property
+    def _context(self) -> Intrinsic:
+        if self.contexts == "paired":
+            return mix(self.width, self.context_shift, self.unroll)
+        sparse = self.contexts == "sparse"
+        return mix_bounded(self.width, self.context_shift, sparse, self.unroll)
 
 
 @dataclass(frozen=True)
@@ -79,6 +122,7 @@ class _Buffers:
     scores: Buffer
     weights: Buffer
     total: Buffer
+    sums: list[Buffer]
 
 
 def attention(form: Form) -> Any:
@@ -106,6 +150,7 @@ def _declare(tir: Tir, form: Form, rows: Expr, keys: Expr) -> _Buffers:
         tir.tensor("scores", (keys,), "int32"),
         tir.tensor("weights", (keys,), "int8"),
         tir.tensor("total", (1,), "int32"),
+        [tir.tensor("sums", (form.width,), "int32") for _ in form.memory],
     )
 
 
@@ -120,4 +165,6 @@ def _compute(tir: Tir, form: Form, b: _Buffers, place: tuple[Expr, Expr], invers
     weigh_row(scores, *seen, offset, *b.limit, b.multiplier, weights, total, keys)
     tir.store(inverse, 0, T.truncdiv(b.numerator, T.max(b.total[0], 1)))
     offset = arithmetic("int32", "rounding_offset", inverse[0], form.context_shift)
-    mix_row(weights, address(b.v[0, 0]), inverse[0], offset, address(b.result[i, 0]), keys)
+    memory = [address(sums[0]) for sums in b.sums]
+    scale = (inverse[0], offset, address(b.result[i, 0]))
+    mix_row(weights, address(b.v[0, 0]), *scale, *memory, keys)

@@ -45,11 +45,16 @@ def load_words(pointer: str, registers: tuple[int, int]) -> Iterator[str]:
     yield f"vle32.v v{second}, (t2)"
 
 
-def store_narrowed() -> Iterator[str]:
-    """Yield the saturation of the sums, the halves of the block side by side, and the store."""
+def narrow_halves() -> Iterator[str]:
+    """Yield the saturation of the sums to 16 bits, the halves of the block side by side."""
     yield all_channels("e16, m4")
     yield f"vnclip.wi v{PRODUCTS}, v0, 0"
     yield f"vnclip.wi v{PRODUCTS + 4}, v8, 0"
+
+
+def store_narrowed() -> Iterator[str]:
+    """Yield the saturation of the sums to bytes, and the store."""
+    yield from narrow_halves()
     yield block_channels()
     yield f"vnclip.wi v24, v{PRODUCTS}, 0"
     yield "vse8.v v24, ({result})"

@@ -18,31 +18,37 @@ from tvm_embbert.strategy.kernels.rv32_zve32x.channels import (
 )
 from tvm_embbert.strategy.kernels.tir import prim_func
 
-_UNROLLED = 8
-
 
 @cache
-def mix(width: int, shift: int) -> Intrinsic:
+def mix(width: int, shift: int, unroll: int) -> Intrinsic:
     """Return the intrinsic that makes the context of a row of `width` channels, up to 2047.
+
+    The loop takes `unroll` keys a turn.
 
     Parameters: ``weights`` int8 (keys), none negative; ``v`` int8 (keys, width); ``inverse``, the
     multiplier; ``offset``, what the sums begin with; ``result`` int8 (width); ``keys``.
     """
-    types = {
+    types = mix_types()
+    name = f"te_rvv_mix_{width}_{shift}_{unroll}"
+    read = {n: n for n in ("weights", "inverse", "offset", "keys")}
+    body = assembly(_mixing(width, shift, unroll), ["v", "result"], read)
+    return intrinsic(name, types, body, mix_meaning(width, shift), ("keys",))
+
+
+def mix_types(memory: bool = False) -> dict[str, str]:
+    """Return the parameters and their types, with memory for sums or without."""
+    return {
         "weights": "const int8_t *",
         "v": "const int8_t *",
         "inverse": "int32_t",
         "offset": "int32_t",
         "result": "int8_t *",
+        **({"sums": "int32_t *"} if memory else {}),
         "keys": "int32_t",
     }
-    name = f"te_rvv_mix_{width}_{shift}"
-    read = {n: n for n in ("weights", "inverse", "offset", "keys")}
-    body = assembly(_mixing(width, shift), ["v", "result"], read)
-    return intrinsic(name, types, body, _mixed(width, shift), ("keys",))
 
 
-def _mixing(width: int, shift: int) -> Iterator[str]:
+def _mixing(width: int, shift: int, unroll: int) -> Iterator[str]:
     yield f"li t1, {width}"
     yield "1:"
     yield "vsetvli t0, t1, e8, m4, ta, ma"
@@ -52,7 +58,7 @@ def _mixing(width: int, shift: int) -> Iterator[str]:
     yield "mv t2, {v}"
     yield "mv t3, {weights}"
     yield "add t4, {weights}, {keys}"
-    yield from _rows(width)
+    yield from _rows(width, unroll)
     yield all_channels("e32, m8")
     for sums in (0, 8):
         if shift:
@@ -65,15 +71,15 @@ def _mixing(width: int, shift: int) -> Iterator[str]:
     yield "bnez t1, 1b"
 
 
-def _rows(width: int) -> Iterator[str]:
+def _rows(width: int, unroll: int) -> Iterator[str]:
     """Yield the loops over rows: t2 is the row, t3 its weight, t4 the end of the weights."""
     yield "2:"
     yield "sub t5, t4, t3"
-    yield f"sltiu t5, t5, {_UNROLLED}"
+    yield f"sltiu t5, t5, {unroll}"
     yield "bnez t5, 3f"
-    for first in range(0, _UNROLLED, 2):
+    for first in range(0, unroll, 2):
         yield from _add(width, (first, first + 1))
-    yield f"addi t3, t3, {_UNROLLED}"
+    yield f"addi t3, t3, {unroll}"
     yield "j 2b"
     yield "3:"
     yield "beq t3, t4, 4f"
@@ -95,17 +101,21 @@ def _add(width: int, rows: tuple[int, ...]) -> Iterator[str]:
     yield from add_products()
 
 
-def _mixed(width: int, shift: int) -> Any:
+def mix_meaning(width: int, shift: int, memory: bool = False) -> Any:
+    """Return what :func:`mix` computes; memory has the sums in the end, of even channels first."""
     with prim_func(f"mix_{width}_{shift}_meaning") as tir:
         keys = tir.dim("keys")
         weights = tir.tensor("weights", (keys,), "int8")
         v = tir.tensor("v", (keys, width), "int8")
         inverse, offset = tir.scalar("inverse"), tir.scalar("offset")
         result = tir.tensor("result", (width,), "int8")
+        sums = tir.tensor("sums", (width,), "int32") if memory else None
         total = tir.local("total", "int32")
         with tir.loop("c", width) as c:
             tir.store(total, 0, offset)
             with tir.loop("j", keys) as j:
                 tir.accumulate(total, 0, widened(weights[j]) * widened(v[j, c]))
+            if sums is not None:
+                tir.store(sums, c % 2 * (width // 2) + c // 2, total[0])
             tir.store(result, c, requantize(total[0], inverse, shift, "int8"))
     return tir.prim_func

@@ -42,18 +42,22 @@ def dot(width: int, started: bool, lowest: bool) -> Intrinsic:
     lowest : bool
         Whether -128 may meet -128, twice of which is one more than 16 bits hold.
     """
-    types = {
+    types = dot_types(started)
+    name = f"te_rvv_dot_{width}{'_started' * started}{'_lowest' * lowest}"
+    changed = [n for n in types if n != "x"]
+    body = assembly(_multiplying(width, started, lowest), changed, {"x": "x"})
+    return intrinsic(name, types, body, dot_meaning(width, started), ("columns",))
+
+
+def dot_types(started: bool) -> dict[str, str]:
+    """Return the parameters of a dot product and their types."""
+    return {
         "x": "const int8_t *",
         "w": "const int8_t *",
         **({"start": "const int32_t *"} if started else {}),
         "sums": "int32_t *",
         "columns": "int32_t",
     }
-    name = f"te_rvv_dot_{width}{'_started' * started}{'_lowest' * lowest}"
-    changed = [n for n in types if n != "x"]
-    body = assembly(_multiplying(width, started, lowest), changed, {"x": "x"})
-    meaning = _multiplied(width, started)
-    return intrinsic(name, types, body, meaning, ("columns",))
 
 
 def _multiplying(width: int, started: bool, lowest: bool) -> Iterator[str]:
@@ -131,7 +135,8 @@ def _store(started: bool, count: int) -> Iterator[str]:
     yield f"addi {{sums}}, {{sums}}, {4 * count}"
 
 
-def _multiplied(width: int, started: bool) -> Any:
+def dot_meaning(width: int, started: bool) -> Any:
+    """Return what a dot product computes; its parameters are those of :func:`dot`."""
     with prim_func(f"dot_{width}_meaning") as tir:
         columns = tir.dim("columns")
         x = tir.tensor("x", (width,), "int8")
