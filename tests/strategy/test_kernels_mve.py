@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import random_cases
 from emulated_bench import EmulatedBench
-from kernel_bench import Case
-from random_cases import GENERATORS
+from vector_cases import add_cases, forms_of
 
 from tvm_embbert.strategy import registry
-from tvm_embbert.strategy.operator import IntegerCall, Tensor
 from tvm_embbert.target_file import load_target
 
 pytestmark = pytest.mark.emulator
@@ -33,26 +27,22 @@ CASES = 5
 OPERATORS = [o for o in FORMS if any(i.isa == ISA for i in registry.implementations(o))]
 
 
-def cases_of(operator: str, time: int) -> Iterator[Case]:
-    """Yield cases of odd sizes and of sizes that fill vectors; each form has several."""
-    for number in range(time * FORMS[operator], (time + 1) * FORMS[operator]):
-        seed = [zlib.crc32(operator.encode()), 1, number]
-        call, draw = GENERATORS[operator][0](np.random.default_rng(seed))
-        for index in range(CASES):
-            args, sizes = draw(np.random.default_rng([*seed, index]))
-            pairs = zip(call.args, args, strict=True)
-            filled = tuple(t if isinstance(t, Tensor) else a for t, a in pairs)
-            yield Case(f"{operator}, {[*seed, index]}", replace(call, args=filled), args, sizes)
-
-
 @pytest.fixture(params=[ODD, WHOLE, MIXED], ids=["odd", "whole", "mixed"])
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, ...]:
     monkeypatch.setattr(random_cases, "SIZES", request.param)
     return request.param
 
 
-def implementation_of(call: IntegerCall) -> registry.Implementation:
-    return registry.choose(call, [ISA, "portable"]).implementation
+def check(operator: str, time: int, folder: Path, knobs: int = 0) -> int:
+    """Run the cases that the kernels take; returns how many."""
+    bench = EmulatedBench(load_target("mps3-an547"))
+    numbers = range(time * FORMS[operator], (time + 1) * FORMS[operator])
+    taken = 0
+    for cases in forms_of(operator, 1, numbers, 2 if knobs else CASES):
+        taken += add_cases(bench, ISA, cases, knobs)
+    if taken:
+        assert bench.failures(folder) == []
+    return taken
 
 
 @pytest.mark.parametrize("time", range(TIMES))
@@ -60,14 +50,16 @@ def implementation_of(call: IntegerCall) -> registry.Implementation:
 def test_kernel_gives_the_bytes_of_the_reference(
     operator: str, time: int, sizes: tuple[int, ...], tmp_path: Path
 ) -> None:
-    bench = EmulatedBench(load_target("mps3-an547"))
-    taken = 0
-    for case in cases_of(operator, time):
-        implementation = implementation_of(case.call)
-        if implementation.isa == ISA:
-            bench.add(implementation, case)
-            taken += 1
+    taken = check(operator, time, tmp_path)
     if sizes is WHOLE:
         assert taken >= FORMS[operator] * CASES // 4
-    if taken:
-        assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("time", range(TIMES))
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_all_values_of_knobs_give_the_same_bytes(
+    operator: str, time: int, sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    taken = check(operator, time, tmp_path, knobs=3)
+    if sizes is WHOLE:
+        assert taken >= FORMS[operator] * CASES // 4

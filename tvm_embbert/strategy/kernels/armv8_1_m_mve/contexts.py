@@ -79,8 +79,10 @@ def _transposing() -> Iterator[str]:
 
 
 @cache
-def mix() -> Intrinsic:
+def mix(unroll: int = 2) -> Intrinsic:
     """Return the intrinsic that adds products of weights and values to sums.
+
+    The loop takes `unroll` groups a turn.
 
     Parameters: ``weights`` int8 (pairs, groups, 2 rows, 32), ``values`` int8 (2 blocks, 2 * groups,
     4, 16) at whole words, ``sums`` int32 (pairs, 2 blocks, 2 rows, 4), ``groups``, ``pairs``.
@@ -94,8 +96,9 @@ def mix() -> Intrinsic:
     }
     changed = ["weights", "values", "sums", "pairs", "left"]
     body = f"  const int32_t size = groups * {ROWS * GROUP};\n  int32_t left = size;\n"
-    body += assembly(_mixing(), changed, {"size": "size"})
-    name = "te_mve_mix"
+    lines = _mixing() if unroll == 2 else _mixing_unrolled(unroll)
+    body += assembly(lines, changed, {"size": "size"})
+    name = f"te_mve_mix{f'_{unroll}' * (unroll != 2)}"
     meaning = _mixed()
     return intrinsic(name, types, body, meaning, ("groups", "pairs"))
 
@@ -116,6 +119,37 @@ def _mixing() -> Iterator[str]:
         yield from _mix_group()
         yield f"subs {{left}}, #{2 * size}"
         yield f"bgt {first}b"
+        yield f"stmia {{sums}}!, {_ALL}"
+        if block < BLOCKS - 1:
+            yield "sub {weights}, {size}"
+    yield "sub {values}, {values}, {size}, lsl #2"
+    yield "subs {pairs}, #1"
+    yield "bne 1b"
+
+
+def _mixing_unrolled(unroll: int) -> Iterator[str]:
+    """Yield the loops; groups that do not fill a turn come first."""
+    size = ROWS * GROUP
+    yield "1:"
+    for block in range(BLOCKS):
+        main, rest, end = (f"{3 * block + n}" for n in (2, 3, 4))
+        yield f"ldmia {{sums}}, {_ALL}"
+        yield "mov {left}, {size}"
+        yield f"tst {{left}}, #{size * (unroll - 1)}"
+        yield f"beq {main}f"
+        yield f"{rest}:"
+        yield from _mix_group()
+        yield f"sub {{left}}, #{size}"
+        yield f"tst {{left}}, #{size * (unroll - 1)}"
+        yield f"bne {rest}b"
+        yield "cmp {left}, #0"
+        yield f"beq {end}f"
+        yield f"{main}:"
+        for _ in range(unroll):
+            yield from _mix_group()
+        yield f"subs {{left}}, #{unroll * size}"
+        yield f"bne {main}b"
+        yield f"{end}:"
         yield f"stmia {{sums}}!, {_ALL}"
         if block < BLOCKS - 1:
             yield "sub {weights}, {size}"
@@ -153,8 +187,10 @@ def _mixed() -> Any:
 
 
 @cache
-def finish(shift: int) -> Intrinsic:
+def finish(shift: int, multiple: bool = False) -> Intrinsic:
     """Return the intrinsic that stores contexts of eight channels, and prepares the next sums.
+
+    With `multiple`, a load or store takes four vectors.
 
     Parameters: ``sums`` int32 (pairs, 2 blocks, 2 rows, 4), ``scales`` int32 (pairs, 4): the
     multipliers and then the rounding offsets of two rows; ``result`` int8 (2 * pairs, step),
@@ -167,18 +203,21 @@ def finish(shift: int) -> Intrinsic:
         "step": "int32_t",
         "pairs": "int32_t",
     }
-    name = f"te_mve_finish_{shift}"
+    name = f"te_mve_finish_{shift}{'_multiple' * multiple}"
     read = {"step": "step", "pairs": "pairs"}
-    body = assembly(_finishing(shift), ["sums", "scales", "result"], read)
+    body = assembly(_finishing(shift, multiple), ["sums", "scales", "result"], read)
     return intrinsic(name, types, body, _finished(shift), ("step", "pairs"))
 
 
-def _finishing(shift: int) -> Iterator[str]:
+def _finishing(shift: int, multiple: bool) -> Iterator[str]:
     yield from interleaved("q6")
     yield "dls lr, {pairs}"
     yield "1:"
-    for register in range(2, 6):
-        yield f"vldrw.u32 q{register}, [{{sums}}, #{16 * (register - 2)}]"
+    if multiple:
+        yield "vldmia {sums}, {{d4-d11}}"
+    else:
+        for register in range(2, 6):
+            yield f"vldrw.u32 q{register}, [{{sums}}, #{16 * (register - 2)}]"
     yield "ldrd r0, r2, [{scales}], #8"
     yield "vdup.32 q0, r0"
     yield "vdup.32 q1, r2"
@@ -192,8 +231,15 @@ def _finishing(shift: int) -> Iterator[str]:
         yield f"vqmovnb.s16 q{register}, q{register}"
         yield f"vstrb.16 q{register}, [{{result}}, q6]"
         yield "add {result}, {step}"
-    yield from _begin_pair()
+    yield from _begin_four() if multiple else _begin_pair()
     yield "le lr, 1b"
+
+
+def _begin_four() -> Iterator[str]:
+    yield "ldrd r0, r2, [{scales}], #8"
+    for register in range(4):
+        yield f"vdup.32 q{register}, r{register % 2 * 2}"
+    yield "vstmia {sums}!, {{d0-d7}}"
 
 
 def _begin_pair() -> Iterator[str]:

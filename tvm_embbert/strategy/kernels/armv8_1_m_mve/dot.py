@@ -27,7 +27,7 @@ from tvm_embbert.strategy.operator import Array
 
 ROWS, COLUMNS = 2, 4
 LARGEST = 128
-"""Bytes of a row that are packed together: the loop over them is written out."""
+"""Bytes of a row that are packed together, if nothing else is said: the loop is written out."""
 _ALL = "{" + ",".join(SUMS) + "}"
 
 
@@ -36,20 +36,23 @@ def padded(width: int) -> int:
     return -(-width // LANES) * LANES
 
 
-def segments(width: int) -> list[tuple[int, int]]:
+def segments(width: int, largest: int = LARGEST) -> list[tuple[int, int]]:
     """Return first byte and length of each part of a row that is packed together."""
-    return [(k, min(LARGEST, width - k)) for k in range(0, width, LARGEST)]
+    return [(k, min(largest, width - k)) for k in range(0, width, largest)]
 
 
-def pack_columns(columns: Array) -> Array:
+def pack_columns(columns: Array, turning: bool = False) -> Array:
     """Return int8 (columns, width) as :func:`dot` reads them, 32-bit words so that C aligns them.
 
-    The number of columns must be a multiple of four.
+    The number of columns must be a multiple of four; of eight if it is read `turning`.
     """
     count, width = columns.shape
     filled = np.zeros((count, padded(width)), np.int8)
     filled[:, :width] = columns
     blocks = filled.reshape(count // COLUMNS, COLUMNS, -1, LANES).transpose(0, 2, 1, 3)
+    if turning:
+        blocks = blocks.copy()
+        blocks[1::2] = blocks[1::2, vectors_backward(blocks.shape[1])]
     return np.ascontiguousarray(blocks).view("<i4").reshape(-1).astype(np.int32)
 
 
@@ -102,9 +105,18 @@ def packed_index(row: int, k: Expr, full: int) -> Expr:
     return pair * 2 * 2 * LANES + row * step + inside
 
 
+def vectors_backward(vectors: int) -> list[int]:
+    """Return the vectors of a row in the order of a walk back over their pairs."""
+    firsts = range(0, vectors, 2)
+    return [v for first in reversed(firsts) for v in range(first, min(first + 2, vectors))]
+
+
 @cache
-def dot(width: int) -> Intrinsic:
+def dot(width: int, turning: bool = False) -> Intrinsic:
     """Return the intrinsic that multiplies two packed rows of `width` bytes with packed columns.
+
+    If it is `turning`, each other block of columns meets the rows from their end, which saves the
+    way back to their begin; blocks are then even in number.
 
     Parameters: ``x`` int8 (2 * width), ``w`` int8 (blocks, 4 * width) at whole words, ``start`` and
     ``sums`` int32 (blocks, 2 rows, 4 columns), ``blocks``. The sums begin at ``start``, which may
@@ -117,9 +129,22 @@ def dot(width: int) -> Intrinsic:
         "sums": "int32_t *",
         "blocks": "int32_t",
     }
-    name = f"te_mve_dot_{width}"
-    body = assembly(_multiplying(width), list(types))
-    return intrinsic(name, types, body, _multiplied(width), ("blocks",))
+    name = f"te_mve_dot_{width}{'_turning' * turning}"
+    lines = _multiplying_turning(width) if turning else _multiplying(width)
+    meaning = _multiplied(width, turning)
+    return intrinsic(name, types, assembly(lines, list(types)), meaning, ("blocks",))
+
+
+def _multiplying_turning(width: int) -> Iterator[str]:
+    vectors = width // LANES
+    kept = vectors <= 2
+    if kept:
+        yield f"vldmia {{x}}, {{{{d0-d{4 * vectors - 1}}}}}"
+    yield "1:"
+    yield from _block(vectors, list(range(vectors)), "" if kept else "vldmia")
+    yield from _block(vectors, vectors_backward(vectors), "" if kept else "vldmdb")
+    yield "subs {blocks}, #2"
+    yield "bne 1b"
 
 
 def _multiplying(width: int) -> Iterator[str]:
@@ -143,13 +168,28 @@ def _multiplying(width: int) -> Iterator[str]:
     yield "bne 1b"
 
 
+def _block(vectors: int, order: list[int], load: str) -> Iterator[str]:
+    """Yield the sums of a block of columns; `load` moves along the rows, unless they are kept."""
+    yield f"ldmia {{start}}!, {{{_ALL}}}"
+    for vector in order:
+        count = min(2, vectors - vector // 2 * 2)
+        if load and vector % 2 == 0:
+            yield f"{load} {{x}}!, {{{{d0-d{4 * count - 1}}}}}"
+        yield "vldmia {w}!, {{d8-d15}}"
+        for row in range(ROWS):
+            yield from products(row, row * count + vector % 2)
+    yield f"stmia {{sums}}!, {{{_ALL}}}"
+
+
 def products(row: int, register: int) -> Iterator[str]:
     """Yield the products of a vector of a row with the four columns in q4 to q7."""
     for column, total in enumerate(sums_of(row)):
         yield f"vmladava.s8 {total}, q{register}, q{4 + column}"
 
 
-def _multiplied(width: int) -> Any:
+def _multiplied(width: int, turning: bool) -> Any:
+    vectors = width // LANES
+    backward = vectors_backward(vectors)
     with prim_func(f"dot_{width}_meaning") as tir:
         blocks = tir.dim("blocks")
         x = tir.tensor("x", (ROWS * width,), "int8")
@@ -159,8 +199,11 @@ def _multiplied(width: int) -> Any:
         with tir.loop("b", blocks) as b, tir.loop("c", COLUMNS) as c:
             for row in range(ROWS):
                 tir.store(sums, (b, row, c), start[b, row, c])
-                with tir.loop("k", width) as k:
-                    byte = w[b, (T.truncdiv(k, LANES) * COLUMNS + c) * LANES + k % LANES]
-                    product = widened(x[packed_index(row, k, width)]) * widened(byte)
-                    tir.store(sums, (b, row, c), sums[b, row, c] + product)
+                for place, vector in enumerate(backward if turning else range(vectors)):
+                    there = T.if_then_else(b % 2 == 1, place, vector) if turning else vector
+                    with tir.loop("k", LANES) as k:
+                        byte = w[b, (there * COLUMNS + c) * LANES + k]
+                        inside = packed_index(row, vector * LANES + k, width)
+                        product = widened(x[inside]) * widened(byte)
+                        tir.store(sums, (b, row, c), sums[b, row, c] + product)
     return tir.prim_func

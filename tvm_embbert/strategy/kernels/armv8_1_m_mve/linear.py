@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from tvm.script import tirx as T
 
-from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
+from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import LANES, assembly, intrinsic
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.dot import (
     COLUMNS,
     ROWS,
@@ -27,10 +26,19 @@ from tvm_embbert.strategy.kernels.armv8_1_m_mve.requantization import (
 )
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
-from tvm_embbert.strategy.knobs import Config
+from tvm_embbert.strategy.knobs import Config, Knob
 from tvm_embbert.strategy.linear import factors
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
+
+PART = Knob("part", (32, 64, 128, 256), 128)
+"""Bytes of a row that are packed together: the loop over them is written out."""
+INPUTS = Knob("inputs", ("apart", "joined"), "apart")
+"""Whether a part may have pieces of several inputs."""
+WALK = Knob("walk", ("forward", "turning"), "forward")
+"""Whether each other block of columns meets the rows from their end."""
+LOADS = Knob("loads", ("single", "multiple"), "single")
+"""Vectors of sums and multipliers that a load takes."""
 
 
 @register_implementation
@@ -46,13 +54,17 @@ class MveLinear(Implementation):
         wide = [str(x.dtype) for x in factors(call) if str(x.dtype) != "int8"]
         return f"VMLADAVA of bytes takes int8, not {wide[0]}" if wide else ""
 
+    def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
+        """Offer parts of other sizes, a walk to and fro over the rows, loads of several vectors."""
+        return (PART, INPUTS, WALK, LOADS)
+
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Pack the weights by parts of the inputs, as the rows will be."""
-        form = Form.of(call)
+        form = Form.of(call, config)
         *_, weight, bias, multiplier, _ = call.args
         tables = [x for x in factors(call) if isinstance(x, np.ndarray)]
         columns = ordered(weight)
-        packed = [pack_columns(columns[:, k : k + n]) for k, n in form.parts]
+        packed = [pack_columns(columns[:, k : k + n], form.turning) for k, n in form.parts]
         return Kernel(
             linear(form),
             (*tables, np.concatenate(packed), _start(bias), ordered(multiplier)),
@@ -73,6 +85,10 @@ def _start(bias: Array) -> Array:
     return np.ascontiguousarray(np.repeat(ordered(bias).reshape(-1, 1, COLUMNS), ROWS, axis=1))
 
 
+Piece = tuple[int, int, int]
+"""An input's number, the first byte of a piece of it, and its bytes."""
+
+
 @dataclass(frozen=True)
 class Form:
     """What a kernel is specialised for; `inputs` are widths, and whether a constant."""
@@ -82,14 +98,21 @@ class Form:
     biases: int
     shift: int
     dtype: str
+    part: int
+    joined: bool
+    turning: bool
+    multiple: bool
 
     @staticmethod
-    def of(call: IntegerCall) -> Form:
-        """Return the form of a call."""
+    def of(call: IntegerCall, config: Config) -> Form:
+        """Return the form of a call with values of its knobs."""
         *_, weight, bias, _, shift = call.args
         inputs = tuple((x.shape[-1], not isinstance(x, Tensor)) for x in factors(call))
         biases = len(bias) if bias.ndim == 2 else 0
-        return Form(inputs, weight.shape[0], biases, shift, call.output.dtype)
+        shape = (inputs, weight.shape[0], biases, shift, call.output.dtype)
+        walk, loads = config["walk"] == "turning", config["loads"] == "multiple"
+        joined = config["inputs"] == "joined"
+        return Form(*shape, int(config["part"]), joined, walk, loads)
 
     @property
     def columns(self) -> int:
@@ -97,19 +120,44 @@ class Form:
         return len(order(self.outputs))
 
     @property
+    def pieces(self) -> list[list[Piece]]:
+        """Return the pieces of the inputs that are packed together: up to a part's bytes.
+
+        Rows are packed by pairs of vectors, so that a piece in front of another one fills them.
+        """
+        made: list[list[Piece]] = []
+        room = 0
+        for number, (width, _) in enumerate(self.inputs):
+            for k, n in segments(width, self.part):
+                if not (self.joined and 0 < padded(n) <= room):
+                    made, room = [*made, []], self.part
+                made[-1].append((number, k, n))
+                room = room - n if n % (2 * LANES) == 0 else 0
+        return made
+
+    @property
     def parts(self) -> list[tuple[int, int]]:
         """Return first column of the weights and width of each part that is packed alone."""
-        first = np.cumsum([0, *(width for width, _ in self.inputs)]).tolist()
-        pairs = zip(first, self.inputs, strict=False)
-        return [(k + at, n) for k, (width, _) in pairs for at, n in segments(width)]
+        widths = [sum(n for *_, n in pieces) for pieces in self.pieces]
+        return list(zip(np.cumsum([0, *widths[:-1]]).tolist(), widths, strict=True))
+
+    def dot(self, width: int) -> Intrinsic:
+        """Return the products of a part."""
+        return dot(padded(width), self.turning)
+
+    @property
+    def requantize(self) -> Intrinsic:
+        """Return the scaling of two rows."""
+        return requantize_rows(self.outputs, self.shift, self.dtype, self.multiple)
 
     @property
     def intrinsics(self) -> tuple[Intrinsic, ...]:
         """Return the intrinsics of the parts and of the result."""
-        widths = sorted({n for _, n in self.parts})
-        made = [pack_rows(n) for n in widths] + [dot(padded(n)) for n in widths]
+        packed = sorted({n for pieces in self.pieces for *_, n in pieces})
+        made = [pack_rows(n) for n in packed]
+        made += [self.dot(n) for n in sorted({n for _, n in self.parts})]
         made += [pick_biases()] if self.biases else []
-        made.append(requantize_rows(self.outputs, self.shift, self.dtype))
+        made.append(self.requantize)
         return tuple({i.name: i for i in made}.values())
 
 
@@ -199,19 +247,21 @@ def _compute(form: Form, b: _Buffers, pair: tuple[Expr, Expr]) -> None:
         biases = [address(b.start[b.index[row], 0]) for row in pair]
         pick_biases()(*biases, address(b.sums[0]), blocks)
         start = b.sums
-    for x, k, width in _segments(b.inputs):
-        pack_rows(width)(*(address(x[row, k]) for row in pair), address(b.packed[0]))
-        weight = address(b.weight[at])
-        dot(padded(width))(
-            address(b.packed[0]), weight, address(start[0]), address(b.sums[0]), blocks
-        )
+    for pieces in form.pieces:
+        width = _pack(b, pieces, pair)
+        packed, weight = address(b.packed[0]), address(b.weight[at])
+        form.dot(width)(packed, weight, address(start[0]), address(b.sums[0]), blocks)
         at, start = at + blocks * padded(width), b.sums
     results = [address(b.result[row, 0]) for row in pair]
-    scale = requantize_rows(form.outputs, form.shift, form.dtype)
-    scale(address(b.sums[0]), address(b.multiplier[0]), *results)
+    form.requantize(address(b.sums[0]), address(b.multiplier[0]), *results)
 
 
-def _segments(inputs: list[Buffer]) -> Iterator[tuple[Buffer, int, int]]:
-    for x in inputs:
-        for k, width in segments(int(x.shape[-1])):
-            yield x, k, width
+def _pack(b: _Buffers, pieces: list[Piece], pair: tuple[Expr, Expr]) -> int:
+    """Pack pieces of a pair of rows behind each other; returns their bytes."""
+    packed = 0
+    for number, k, width in pieces:
+        x = b.inputs[number]
+        place = address(b.packed[ROWS * packed])
+        pack_rows(width)(*(address(x[row, k]) for row in pair), place)
+        packed += width
+    return packed

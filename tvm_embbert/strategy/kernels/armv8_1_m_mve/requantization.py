@@ -43,8 +43,10 @@ def place(column: Expr) -> Expr:
 
 
 @cache
-def requantize_rows(columns: int, shift: int, dtype: str) -> Intrinsic:
+def requantize_rows(columns: int, shift: int, dtype: str, multiple: bool = False) -> Intrinsic:
     """Return the intrinsic that scales the sums of two rows.
+
+    With `multiple`, a load takes all the sums of eight columns, and one all their multipliers.
 
     Parameters: ``sums`` int32 (blocks, 2 rows, 4 columns), ``multiplier`` int32 (columns in whole
     groups, ordered), ``first`` and ``second``, the rows of the result, which may be the same one.
@@ -55,33 +57,41 @@ def requantize_rows(columns: int, shift: int, dtype: str) -> Intrinsic:
         "first": f"{dtype}_t *",
         "second": f"{dtype}_t *",
     }
-    name = f"te_mve_requantize_{columns}_{shift}_{dtype}"
-    body = assembly(_scaling(columns, shift, dtype), list(types))
+    name = f"te_mve_requantize_{columns}_{shift}_{dtype}{'_multiple' * multiple}"
+    body = assembly(_scaling(columns, shift, dtype, multiple), list(types))
     meaning = _scaled(columns, shift, dtype)
     return intrinsic(name, types, body, meaning)
 
 
-def _scaling(columns: int, shift: int, dtype: str) -> Iterator[str]:
+def _scaling(columns: int, shift: int, dtype: str, multiple: bool) -> Iterator[str]:
     groups, tail = divmod(columns, GROUP)
     if groups:
         yield f"mov lr, #{groups}"
         yield "dls lr, lr"
         yield "1:"
-        yield from _group(shift, dtype, "")
+        yield from _group(shift, dtype, "", multiple)
         yield "le lr, 1b"
     if tail:
         yield f"mov r0, #{tail}"
         yield "vctp.16 r0"
-        yield from _group(shift, dtype, "t")
+        yield from _group(shift, dtype, "t", multiple)
 
 
-def _group(shift: int, dtype: str, then: str) -> Iterator[str]:
-    """Yield the steps of eight columns: q2 and q4 are of the first row, q3 and q5 the second."""
+def _load_group(multiple: bool) -> Iterator[str]:
+    if multiple:
+        yield "vldmia {multiplier}!, {{d0-d3}}"
+        yield "vldmia {sums}!, {{d4-d11}}"
+        return
     yield "vldrw.u32 q0, [{multiplier}], #16"
     yield "vldrw.u32 q1, [{multiplier}], #16"
     for register in (3, 4, 5):
         yield f"vldrw.u32 q{register}, [{{sums}}, #{16 * (register - 2)}]"
     yield "vldrw.u32 q2, [{sums}], #64"
+
+
+def _group(shift: int, dtype: str, then: str, multiple: bool) -> Iterator[str]:
+    """Yield the steps of eight columns: q2 and q4 are of the first row, q3 and q5 the second."""
+    yield from _load_group(multiple)
     for register in (2, 3, 4, 5):
         if shift:
             yield f"vshl.i32 q{register}, q{register}, #{shift}"

@@ -13,7 +13,7 @@ from tvm_embbert.strategy.kernels.arithmetic import saturate, widened
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import assembly, intrinsic
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.tir import prim_func
-from tvm_embbert.strategy.knobs import Config
+from tvm_embbert.strategy.knobs import Config, Knob
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel
 from tvm_embbert.strategy.registry import register_implementation
 
@@ -26,20 +26,27 @@ class MveRMSNorm(Implementation):
     isa = "armv8.1-m-mve"
     priority = 20
 
+    def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
+        """Offer loads of several vectors to rows that they divide."""
+        channels = int(call.output.shape[-1])
+        vectors = tuple(n for n in (1, 2, 4, 8) if channels % (8 * n) == 0)
+        return (Knob("vectors", vectors, 1),) if vectors else ()
+
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; epsilon, gain and shift are scalars."""
         tensor, *scalars = call.args
+        made = normalize(tensor.shape[-1], int(config.get("vectors", 1)))
         return Kernel(
-            rms_norm(tensor.shape[-1]),
+            rms_norm(tensor.shape[-1], made),
             (),
             scalars=tuple(scalars),
             dims={"rows": call.rows},
-            intrinsics=(normalize(tensor.shape[-1]),),
+            intrinsics=(made,),
         )
 
 
-def rms_norm(channels: int) -> Any:
-    """Return the PrimFunc over rows of `channels` int16 elements."""
+def rms_norm(channels: int, made: Intrinsic) -> Any:
+    """Return the PrimFunc over rows of `channels` int16 elements, each made by an intrinsic."""
     with prim_func("rms_norm_mve") as tir:
         rows = tir.dim("rows")
         x = tir.tensor("x", (rows, channels), "int16")
@@ -48,13 +55,13 @@ def rms_norm(channels: int) -> Any:
         result = tir.tensor("result", (rows, channels), "int8")
         with tir.loop("i", rows) as i:
             row = (address(x[i, 0]), epsilon, gain, shift, address(result[i, 0]))
-            normalize(channels)(*row)
+            made(*row)
     return tir.prim_func
 
 
 @cache
-def normalize(channels: int) -> Intrinsic:
-    """Return the intrinsic for a row.
+def normalize(channels: int, vectors: int = 1) -> Intrinsic:
+    """Return the intrinsic for a row; a load takes up to `vectors` vectors.
 
     Parameters: ``x`` int16 (channels), ``epsilon`` int64, ``gain``, ``shift``, ``result`` int8
     (channels).
@@ -66,10 +73,14 @@ def normalize(channels: int) -> Intrinsic:
         "shift": "int32_t",
         "result": "int8_t *",
     }
-    squares = assembly(_squaring(), ["low", "high", "y"], {"count": str(channels)})
-    scaled = assembly(_scaling(channels), ["x", "result"], _FACTORS)
+    if vectors == 1:
+        squares = assembly(_squaring(), ["low", "high", "y"], {"count": str(channels)})
+        scaled = assembly(_scaling(channels), ["x", "result"], _FACTORS)
+    else:
+        squares = assembly(_squaring_multiple(channels, vectors), ["low", "high", "y"])
+        scaled = assembly(_scaling_multiple(channels), ["x", "result"], _FACTORS)
     body = f"{_BEGIN}{squares}{_SCALE}{scaled}"
-    name = f"te_mve_normalize_{channels}"
+    name = f"te_mve_normalize_{channels}{f'_{vectors}' * (vectors > 1)}"
     return intrinsic(name, types, body, _normalized(channels))
 
 
@@ -107,6 +118,41 @@ def _squaring() -> Iterator[str]:
     yield "2:"
     yield "mov {low}, r0"
     yield "mov {high}, r1"
+
+
+def _squaring_multiple(channels: int, vectors: int) -> Iterator[str]:
+    """Yield the sum of squares with loads of several vectors."""
+    yield "mov r0, {low}"
+    yield "mov r1, {high}"
+    yield f"mov lr, #{channels // (8 * vectors)}"
+    yield "dls lr, lr"
+    yield "1:"
+    yield f"vldmia {{y}}!, {{{{d0-d{2 * vectors - 1}}}}}"
+    for vector in range(vectors):
+        yield f"vmlaldava.s16 r0, r1, q{vector}, q{vector}"
+    yield "le lr, 1b"
+    yield "mov {low}, r0"
+    yield "mov {high}, r1"
+
+
+def _scaling_multiple(channels: int) -> Iterator[str]:
+    """Yield the steps of all channels, sixteen at a time."""
+    yield "vdup.16 q7, {multiplier}"
+    yield f"mov lr, #{channels // 16}"
+    yield "dls lr, lr"
+    yield "1:"
+    yield "vldmia {x}!, {{d0-d3}}"
+    for source in (0, 1):
+        even, odd = 2 + 2 * source, 3 + 2 * source
+        yield f"vmullb.s16 q{even}, q{source}, q7"
+        yield f"vmullt.s16 q{odd}, q{source}, q7"
+        yield f"vrshl.s32 q{even}, {{bits}}"
+        yield f"vrshl.s32 q{odd}, {{bits}}"
+        yield f"vqmovnb.s32 q{even}, q{even}"
+        yield f"vqmovnt.s32 q{even}, q{odd}"
+        yield f"vqmovnb.s16 q{even}, q{even}"
+        yield f"vstrb.16 q{even}, [{{result}}], #8"
+    yield "le lr, 1b"
 
 
 def _scaling(channels: int) -> Iterator[str]:

@@ -26,8 +26,10 @@ _KEYS = ("k", "k1", "k2", "k3")
 
 
 @cache
-def score_quarters(width: int) -> Intrinsic:
+def score_quarters(width: int, unroll: int = 1) -> Intrinsic:
     """Return the intrinsic that multiplies two packed queries with all keys of four quarters.
+
+    A turn of the loop takes `unroll` keys of each quarter, 1, 2 or 4; the first one what is left.
 
     Parameters: ``x`` int8 (2 * width), ``k`` int8 (4 * quarter, width) at whole words, ``scores``
     int32 (quarter, 2 queries, 4 keys), ``quarter``, at least 1.
@@ -38,18 +40,36 @@ def score_quarters(width: int) -> Intrinsic:
         "scores": "int32_t *",
         "quarter": "int32_t",
     }
-    name = f"te_mve_score_quarters_{width}"
+    name = f"te_mve_score_quarters_{width}{f'_{unroll}' * (unroll > 1)}"
     steps = "".join(f"  const int8_t *k{n} = k + {n} * {width} * quarter;\n" for n in (1, 2, 3))
     # No general register is left for the end: a part of a vector keeps it.
     end = f"(uint32_t)(scores + {ROWS * COLUMNS} * quarter)"
-    body = assembly(_scoring(width), ["x", *_KEYS, "scores"], wide={"end": end})
+    wide = {"end": end} | ({"left": f"quarter & {unroll - 1}"} if unroll > 1 else {})
+    body = assembly(_scoring(width, unroll), ["x", *_KEYS, "scores"], wide=wide)
     meaning = _scored(width)
     return intrinsic(name, types, steps + body, meaning, ("quarter",))
 
 
-def _scoring(width: int) -> Iterator[str]:
-    vectors = width // LANES
+def _scoring(width: int, unroll: int) -> Iterator[str]:
+    """Yield the loop, entered where as many keys of a turn follow as are left over."""
+    if unroll > 1:
+        yield "vmov r0, {left}"
+        for turn in range(1, unroll):
+            yield f"cmp r0, #{unroll - turn}"
+            yield f"beq {2 + turn}f"
     yield "1:"
+    for turn in range(unroll):
+        if turn:
+            yield f"{2 + turn}:"
+        yield from _score_keys(width)
+    yield "vmov r0, {end}"
+    yield "cmp {scores}, r0"
+    yield "bne 1b"
+
+
+def _score_keys(width: int) -> Iterator[str]:
+    """Yield the scores of two queries and a key of each quarter."""
+    vectors = width // LANES
     for vector in range(0, vectors, 2):
         count = min(2, vectors - vector)
         yield f"vldmia {{x}}!, {{{{d0-d{4 * count - 1}}}}}"
@@ -62,9 +82,6 @@ def _scoring(width: int) -> Iterator[str]:
                     yield f"{what}.s8 {total}, q{row * count + inside}, q{4 + inside}"
     yield f"sub {{x}}, #{ROWS * width}"
     yield "stmia {scores}!, {{" + ",".join(SUMS) + "}}"
-    yield "vmov r0, {end}"
-    yield "cmp {scores}, r0"
-    yield "bne 1b"
 
 
 def _scored(width: int) -> Any:
