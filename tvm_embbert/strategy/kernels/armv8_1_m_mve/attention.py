@@ -170,8 +170,12 @@ def _transpose(tir: Tir, form: Form, b: Buffers, sizes: Sizes, channel: Expr) ->
             source = address(b.v[0, channel])
             made = transpose_eight(form.width)
             made(source, *halves, sizes.quarter, sizes.chunks, length)
-    for half in range(ROWS):
-        _transpose_half(tir, form, b, sizes, (channel, half))
+        with tir.when(sizes.groups * 2 > sizes.chunks):
+            for half in range(ROWS):
+                _transpose_half(tir, form, b, sizes, (channel, half))
+    else:
+        for half in range(ROWS):
+            _transpose_half(tir, form, b, sizes, (channel, half))
 
 
 def _transpose_half(

@@ -118,10 +118,13 @@ def order_keys_by_bytes(tir: Tir, b: Buffers, sizes: Sizes) -> None:
 
 
 def place_keys(tir: Tir, form: Form, b: Buffers, sizes: Sizes) -> None:
-    """Store which keys those of 16 positions are, which repeat, and those of the last ones."""
-    with tir.loop("m", 4) as m, tir.loop("i", COLUMNS) as i:
-        place = i * COLUMNS + m if form.sixteen else m * COLUMNS + i
-        tir.store(b.places, place, T.Cast("int16", m + i * sizes.quarter))
+    """Store which keys those of 16 positions are, which repeat, and those of the last ones.
+
+    Where eight channels are brought together, those that repeat are not looked up.
+    """
+    if not form.sixteen:
+        with tir.loop("m", 4) as m, tir.loop("i", COLUMNS) as i:
+            tir.store(b.places, m * COLUMNS + i, T.Cast("int16", m + i * sizes.quarter))
     first = sizes.chunks * LANES
     with tir.loop("p", sizes.groups * GROUP - first) as p:
         place = LANES + (byte_of(p) if form.sixteen else p)
