@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tvm_embbert.program.build import build_program
-from tvm_embbert.program.program import Program, Step
+from tvm_embbert.program.program import Step
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.strategy.knobs import Knob
 from tvm_embbert.strategy.operator import Array, Implementation, IntegerCall, Tensor
@@ -65,7 +65,7 @@ class Task:
     @property
     def name(self) -> str:
         """Return what the log calls the task."""
-        return f"{self.implementation.name}: {self.signature}"
+        return f"{self.implementation.name}: {self.signature}, {self.rows} rows"
 
     @cached_property
     def knobs(self) -> tuple[Knob, ...]:
@@ -143,8 +143,3 @@ def _task(
     # In the middle: rows at the start may have an easier time, as those of a window.
     first = (total - computed) // 2
     return Task(step.choice.implementation, call, args, expected, first, computed, length)
-
-
-def task_steps(program: Program, task: Task) -> list[Step]:
-    """Return the steps of a program that a task stands for."""
-    return [step for step in program.steps if step.name in task.steps]

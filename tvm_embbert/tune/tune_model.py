@@ -9,30 +9,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tvm_embbert.errors import BudgetError, UsageError
+from tvm_embbert.errors import UsageError
 from tvm_embbert.folder import write_text
 from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
 from tvm_embbert.measure.image import require_emulator
 from tvm_embbert.measure.toolchain import run
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
-from tvm_embbert.tune.front import records_of
 from tvm_embbert.tune.meter import EmulatorMeter, Meter
-from tvm_embbert.tune.records import Conditions, no_schedules, write_records
+from tvm_embbert.tune.records import Conditions, Record, write_records
 from tvm_embbert.tune.session import Best, Recorder, best_of, tune
 from tvm_embbert.tune.task import Task, extract_tasks
 from tvm_embbert.tune.transfer import known_elsewhere, nearest_core
 from tvm_embbert.tune.trial_log import Trial, TrialLog
-from tvm_embbert.tune.whole import (
-    SLACK,
-    Counted,
-    Records,
-    Whole,
-    count,
-    loops_record,
-    used_points,
-    without_losses,
-)
+from tvm_embbert.tune.weigh import Weighed, Weigher
+from tvm_embbert.tune.whole import Counted, Whole, loops_record, used_points
 
 LOG, SUMMARY, LOOPS_FILE = "trials.jsonl", "summary.json", "loops"
 
@@ -128,11 +119,20 @@ def tune_model(
     conditions = _conditions(target, measured_by)
     log = TrialLog.open(out / LOG, _header(conditions, length, options), options.resume)
     _search(tasks, Recorder(tasks, measured_by, log, told.trial), options, target)
-    whole = Whole(module, target, length, overrides or {})
-    before, after, records = _weigh(whole, records_of(tasks, log), options, told)
+    weigher = Weigher(
+        Whole(module, target, length, overrides or {}),
+        log,
+        lambda rows: extract_tasks(
+            module, target.core.isa, length, overrides, options.operators, rows
+        ),
+        lambda at_height: Recorder(at_height, measured_by, log),
+        told.model,
+    )
+    weighed = weigher.weigh(tasks, options.arena)
+    records = chosen_records(weighed)
     files = write_records(out / target.core.name, conditions, records)
     best = [best_of(task, log) for task in tasks]
-    summary = _summary(target, conditions, log, best, before, after, files)
+    summary = _summary(target, conditions, log, best, weighed, files)
     write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return summary
 
@@ -199,28 +199,11 @@ def _search(
     tune(tasks, recorder, how, known, first)
 
 
-def _weigh(
-    whole: Whole, records: Records, options: TuneOptions, told: Told
-) -> tuple[Counted, Counted, dict[str, list[Any]]]:
-    """Return the model untuned and tuned, and the records that the second was made by."""
-    before = count(whole.lower(no_schedules()), whole.ids)
-    told.model(before)
-    limit = options.arena or before.arena + before.arena // SLACK
-    after = whole.best(records, limit, told.model)
-    if after is None:
-        raise BudgetError(
-            f"No tuned model has an arena of at most {limit:,} bytes.",
-            where="--arena",
-            supported=f"{before.arena:,} bytes and more, what the untuned model takes",
-        )
-    kept = without_losses(records, before, after)
-    if kept != {op: list(found) for op, found in records.items()}:
-        after = whole.best(kept, limit, told.model) or after
-    if after.total >= before.total:
-        return before, before, {op: [] for op in records}
-    chosen = used_points(kept, after)
-    loops = loops_record(before, after)
-    return before, after, {**chosen, LOOPS_FILE: [loops] if loops else []}
+def chosen_records(weighed: Weighed) -> dict[str, list[Record]]:
+    """Return the records to write: points that did not fit are left out, tiles are added."""
+    loops = loops_record(weighed.before, weighed.after)
+    points = used_points(weighed.records, weighed.after)
+    return {**points, LOOPS_FILE: [loops] if loops else []}
 
 
 def _summary(
@@ -228,11 +211,11 @@ def _summary(
     conditions: Conditions,
     log: TrialLog,
     best: Sequence[Best],
-    before: Counted,
-    after: Counted,
+    weighed: Weighed,
     files: Sequence[Path],
 ) -> dict[str, Any]:
     trials = log.trials.values()
+    before, after = weighed.before, weighed.after
     return {
         "target": target.name,
         "core": target.core.name,

@@ -7,7 +7,7 @@ tiles that its blocks want are the model's matter: they are weighed here.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tvm_embbert.lowering import Lowered, MemoryOptions, lower
 from tvm_embbert.measure import EmulatorSession, build_image
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
-from tvm_embbert.tune.records import LOOPS, Point, Record, Schedules
+from tvm_embbert.tune.records import LOOPS, Point, Record, Schedules, no_schedules
 from tvm_embbert.tune.signature import program_key
 from tvm_embbert.tune.task import sentence
 
@@ -86,44 +86,24 @@ class Whole:
             self.module, self.target, "tuned", (), None, self.overrides, options, schedules
         )
 
-    def candidates(self, records: Records, limit: int) -> Iterator[Lowered]:
-        """Yield models with tuned kernels whose arena is within a limit.
+    def fitting(self, records: Records, limit: int, rows: int) -> list[Lowered]:
+        """Return models with tuned kernels whose arena is within a limit, with different loops:
+        those that the compiler chooses, and tiles of some rows.
 
-        Kernels with all the scratch that they like first; only where no tiles fit, with less.
+        Kernels have all the scratch that they like if that fits, else less.
         """
         schedules = as_schedules(records)
         for chosen in (schedules, *schedules.frugal()):
-            usual = self.lower(chosen)
-            lowered = [usual, *(self.lower(chosen, rows) for rows in heights_of(usual))]
-            fitting = [low for low in lowered if low.plan.arena <= limit]
-            if fitting:
-                yield from _distinct(fitting)
-                return
+            models = [self.lower(chosen), self.lower(chosen, rows)]
+            found = {m.program.loops: m for m in reversed(models) if m.plan.arena <= limit}
+            if found:
+                return list(found.values())
+        return []
 
-    def best(self, records: Records, limit: int, told: Callable[[Counted], None]) -> Counted | None:
-        """Return the model with the fewest instructions within a limit of arena, if any fits."""
-        best: Counted | None = None
-        for lowered in self.candidates(records, limit):
-            counted = count(lowered, self.ids)
-            told(counted)
-            if best is None or counted.total < best.total:
-                best = counted
-        return best
-
-
-def heights_of(lowered: Lowered) -> list[int]:
-    """Return rows of tiles that may be worth a try: those that blocks of kernels fill."""
-    blocks = [step.row_block for step in lowered.program.steps if step.tileable]
-    return [rows for rows in HEIGHTS if rows % max(blocks, default=1) == 0]
-
-
-def _distinct(models: Sequence[Lowered]) -> Iterator[Lowered]:
-    """Yield models whose loops differ."""
-    seen = set()
-    for lowered in models:
-        if lowered.program.loops not in seen:
-            seen.add(lowered.program.loops)
-            yield lowered
+    def heights(self, limit: int) -> list[int]:
+        """Return the rows of tiles with which the untuned model keeps a limit of arena."""
+        plans = {rows: self.lower(no_schedules(), rows).plan for rows in HEIGHTS}
+        return [rows for rows, plan in plans.items() if plan.arena <= limit]
 
 
 def as_schedules(records: Records) -> Schedules:
@@ -132,15 +112,10 @@ def as_schedules(records: Records) -> Schedules:
     return Schedules(named)
 
 
-def without_losses(records: Records, before: Counted, after: Counted) -> dict[str, list[Record]]:
-    """Return the records of the operators that do not take more in the whole model.
-
-    Both models must have been counted with the same tiles, or tiles are part of what is compared.
-    """
-    lost = {
-        name for name, total in after.by_operator().items() if total > before.by_operator()[name]
-    }
-    return {op: ([] if op in lost else list(found)) for op, found in records.items()}
+def losses(before: Counted, after: Counted) -> dict[str, int]:
+    """Return by how much each operator takes more than before, of those that do."""
+    old, new = before.by_operator(), after.by_operator()
+    return {name: new[name] - old[name] for name in old if new[name] > old[name]}
 
 
 def used_points(records: Records, counted: Counted) -> dict[str, list[Record]]:

@@ -1,0 +1,165 @@
+"""Weigh what was found against the whole model: tiles, blocks that fill them, scratch, limits.
+
+Kernels that share a tile should have blocks that divide its rows, so the best candidates of each
+height of block are measured again at the rows of each height of tile, and the model is built with
+the best of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tvm_embbert.errors import BudgetError
+from tvm_embbert.strategy.knobs import Config
+from tvm_embbert.tune.candidate import Candidate
+from tvm_embbert.tune.front import records_of
+from tvm_embbert.tune.records import Record, no_schedules
+from tvm_embbert.tune.session import Recorder, default_config
+from tvm_embbert.tune.task import Task
+from tvm_embbert.tune.trial_log import TrialLog
+from tvm_embbert.tune.whole import SLACK, Counted, Whole, count, losses
+
+CONSIDERED = 48
+"""Trials of a task that are looked through for a shortlist, the best first."""
+
+PER_BLOCK = 2
+"""Candidates of each height of block on a shortlist."""
+
+WORSE = 1.25
+"""Candidates that took so much more than the best are not on it."""
+
+HEIGHTS_BUILT = 3
+"""Heights of tiles with which the whole model is built: those with the best sums."""
+
+TasksOf = Callable[[int], Sequence[Task]]
+"""Returns the tasks at some rows of a tile."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The whole model before and after, and the records that make the difference."""
+
+    before: Counted
+    after: Counted
+    records: dict[str, list[Record]]
+
+
+@dataclass(frozen=True, eq=False)
+class Weigher:
+    """Weighs the trials of a session.
+
+    Attributes
+    ----------
+    whole : Whole
+        Makes whole models.
+    log : TrialLog
+        The trials.
+    tasks_of : callable
+        The tasks at some rows.
+    recorder_of : callable
+        Measures such tasks, and remembers.
+    told : callable
+        Is told of each model that is counted.
+    """
+
+    whole: Whole
+    log: TrialLog
+    tasks_of: TasksOf
+    recorder_of: Callable[[Sequence[Task]], Recorder]
+    told: Callable[[Counted], None]
+
+    def weigh(self, tasks: Sequence[Task], arena: int | None) -> Weighed:
+        """Return the best model whose arena has at most some bytes.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            As they were tuned.
+        arena : int, optional
+            The limit; a hundredth more than untuned where it is not given.
+        """
+        before = self._untuned()
+        limit = before.arena + before.arena // SLACK if arena is None else arena
+        chosen = self._by_height(tasks, limit)
+        best, records = before, no_schedules_of(tasks)
+        for rows, found in chosen:
+            for after, used in self._without_losses(before, found, limit, rows):
+                if after.total < best.total and after.arena <= limit:
+                    best, records = after, used
+        if best.arena > limit:
+            raise _too_small(limit, before)
+        return Weighed(before, best, records)
+
+    def _by_height(
+        self, tasks: Sequence[Task], limit: int
+    ) -> list[tuple[int, dict[str, list[Record]]]]:
+        """Return records for the heights of tiles that promise most."""
+        short = {_identity(task): shortlist(task, self.log) for task in tasks}
+        promised = []
+        for rows in self.whole.heights(limit):
+            at_height = [t for t in self.tasks_of(rows) if _identity(t) in short]
+            total = self._measure(at_height, short)
+            promised.append((total, rows, records_of(at_height, self.log)))
+        promised.sort(key=lambda p: p[:2])
+        return [(rows, records) for _, rows, records in promised[:HEIGHTS_BUILT]]
+
+    def _measure(
+        self, tasks: Sequence[Task], short: Mapping[tuple[str, str], Sequence[Config]]
+    ) -> float:
+        """Measure shortlists at a height; returns what an inference takes by the best."""
+        recorder = self.recorder_of(tasks)
+        wanted = [(t.name, c) for t in tasks for c in (default_config(t), *short[_identity(t)])]
+        recorder.measure(wanted)
+        return sum(
+            min(t.count for t in self.log.of(task.name) if t.count is not None) * task.runs
+            for task in tasks
+        )
+
+    def _without_losses(
+        self, before: Counted, records: dict[str, list[Record]], limit: int, rows: int
+    ) -> Iterator[tuple[Counted, dict[str, list[Record]]]]:
+        """Yield counted models; once more without the records of operators that take more."""
+        for lowered in self.whole.fitting(records, limit, rows):
+            after = count(lowered, self.whole.ids)
+            self.told(after)
+            yield after, records
+            lost = losses(before, after).keys() & {op for op, found in records.items() if found}
+            if lost:
+                kept = {op: [] if op in lost else found for op, found in records.items()}
+                for again in self.whole.fitting(kept, limit, rows)[:1]:
+                    recounted = count(again, self.whole.ids)
+                    self.told(recounted)
+                    yield recounted, kept
+
+    def _untuned(self) -> Counted:
+        counted = count(self.whole.lower(no_schedules()), self.whole.ids)
+        self.told(counted)
+        return counted
+
+
+def no_schedules_of(tasks: Sequence[Task]) -> dict[str, list[Record]]:
+    """Return no records, by operator."""
+    return {task.operator: [] for task in tasks}
+
+
+def shortlist(task: Task, log: TrialLog) -> list[Config]:
+    """Return the best candidates of a task for each height of block."""
+    counted = sorted((t.count, t.key[1], t.config) for t in log.of(task.name) if t.count)
+    found: dict[int, list[Config]] = {}
+    for total, _, config in counted[:CONSIDERED]:
+        if total <= WORSE * counted[0][0]:
+            found.setdefault(Candidate(task, config).kernel.row_block, []).append(config)
+    return [config for configs in found.values() for config in configs[:PER_BLOCK]]
+
+
+def _identity(task: Task) -> tuple[str, str]:
+    return task.implementation.name, task.signature
+
+
+def _too_small(limit: int, before: Counted) -> BudgetError:
+    return BudgetError(
+        f"No tuned model has an arena of at most {limit:,} bytes.",
+        where="--arena",
+        supported=f"{before.arena:,} bytes and more, what the untuned model takes",
+    )
