@@ -33,10 +33,14 @@ class MemoryOptions:
         Name of a planning algorithm.
     tile_rows : int or None
         Rows of every tile in loops; 0 for no loops, None to let the compiler choose.
+    arena : int or None
+        Bytes that the arena may take: of the points that tuning measured the fastest is taken that
+        takes no more. None for the usual one, near the least arena.
     """
 
     planner: str = DEFAULT_PLANNER
     tile_rows: int | None = None
+    arena: int | None = None
 
 
 DEFAULT_MEMORY = MemoryOptions()
@@ -168,8 +172,8 @@ def lower(
     """
     device = load_target(target) if isinstance(target, str) else target
     tuned = shipped_schedules(device.core) if schedules is None else schedules
-    program = build_program(module, device.core.isa, overrides, tuned)
-    fused = _fuse_tuned(program, module.max_length, device, options, tuned)
+    program, tiled = _tuned_program(module, device, overrides, tuned, options)
+    fused = _fuse(program, module.max_length, spaces_of(device), tiled)
     named = labels or tuple(str(i) for i in range(program.outputs))
     known = vocabulary or _vocabulary(module)
     interface = Interface(named, known)
@@ -177,18 +181,23 @@ def lower(
     return Lowered(program, fused, device, Names(name), interface, options, tuned, chosen)
 
 
-def _fuse_tuned(
-    program: Program, length: int, device: Target, options: MemoryOptions, schedules: Schedules
-) -> Fused:
-    """Fuse with tiles of the rows that were measured to be best, if any were and the user asks
-    for no others."""
-    rows = schedules.tile_rows(program_key(program, length))
-    tuned = (
-        options
-        if rows is None or options.tile_rows is not None
-        else replace(options, tile_rows=rows)
-    )
-    return _fuse(program, length, spaces_of(device), tuned)
+def _tuned_program(
+    module: IntegerModule,
+    device: Target,
+    overrides: Mapping[str, str] | None,
+    schedules: Schedules,
+    options: MemoryOptions,
+) -> tuple[Program, MemoryOptions]:
+    """Return the program with tuned kernels, and with it the tiles that were measured to be best,
+    if any were and the user asks for no others."""
+    program = build_program(module, device.core.isa, overrides, schedules)
+    tiles = schedules.tiles(program_key(program, module.max_length), options.arena)
+    if not tiles or options.tile_rows is not None:
+        return program, options
+    if "scratch" in tiles:
+        limited = schedules.limited(int(tiles["scratch"]))
+        program = build_program(module, device.core.isa, overrides, limited)
+    return program, replace(options, tile_rows=int(tiles["tile_rows"]))
 
 
 def _fuse(program: Program, length: int, spaces: Sequence[Space], options: MemoryOptions) -> Fused:

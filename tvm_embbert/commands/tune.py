@@ -12,6 +12,8 @@ from tvm_embbert.commands.output import console, print_json
 from tvm_embbert.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tvm_embbert.target import Target
     from tvm_embbert.tune.meter import Meter
 
@@ -56,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="limit of the tuned model's arena (1%% more than untuned)",
     )
     parser.add_argument(
+        "--front",
+        action="store_true",
+        help="measure instructions against RAM and flash, for compile --ram to choose from",
+    )
+    parser.add_argument(
         "--jobs",
         type=int,
         default=os.cpu_count() or 1,
@@ -97,6 +104,7 @@ def run(options: argparse.Namespace) -> int:
         arena=options.arena,
         source=options.source,
         resume=options.resume,
+        front=options.front,
     )
     with TuneProgress(options.trials, options.json) as progress:
         summary = tune_model(
@@ -140,9 +148,28 @@ def show(summary: dict[str, Any]) -> None:
         cells = (name, f"{row['before']:,}", f"{row['after']:,}", f"{saved:.1f}%")
         table.add_row(*cells, style="bold" if row is model else "")
     console().print(table)
+    if summary["front"]:
+        console().print(front_table(summary["front"]))
     trials = summary["trials"]
     arena = f"arena {model['arena_before']:,} -> {model['arena_after']:,} bytes"
     console().print(
         f"{summary['unit']} for {model['length']} tokens; {arena}; {trials['measured']} candidates"
         f" measured, {trials['failed']} failed, {trials['differing']} differed from the reference"
     )
+
+
+def front_table(front: list[dict[str, Any]]) -> Table:
+    """Return the front as a table, with a bar for the instructions."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("instructions", "RAM", "flash", "tile rows", "scratch"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    most = max(point["instructions"] for point in front)
+    for point in front:
+        scratch = "any" if point["scratch"] is None else f"<= {point['scratch']:,}"
+        bar = "#" * max(1, round(40 * point["instructions"] / most))
+        sizes = (f"{point[name]:,}" for name in ("instructions", "ram", "flash"))
+        table.add_row(*sizes, str(point["tile_rows"]), scratch, bar)
+    return table

@@ -156,7 +156,7 @@ class Schedules:
     def __init__(
         self, records: Mapping[tuple[str, str], tuple[Record, str]], scratch: int | None = None
     ) -> None:
-        self._records, self._scratch = records, scratch
+        self._records, self.scratch = records, scratch
         self.used: dict[str, tuple[Record, Point, str]] = {}
 
     def __call__(self, choice: Choice) -> Config:
@@ -165,7 +165,7 @@ class Schedules:
         if key not in self._records:
             return {}
         record, source = self._records[key]
-        point = record.within(self._scratch)
+        point = record.within(self.scratch)
         try:
             choice.implementation.build(choice.call, point.config)
         except EmbBertError as error:
@@ -180,10 +180,27 @@ class Schedules:
         for size in sorted(sizes, reverse=True)[1:]:
             yield Schedules(self._records, size)
 
-    def tile_rows(self, key: str) -> int | None:
-        """Return the rows of tiles that were best for a program, or None."""
-        found = self._records.get((LOOPS, key))
-        return None if found is None else int(found[0].points[0].config["tile_rows"])
+    def limited(self, scratch: int | None) -> Schedules:
+        """Return the records with points of at most some bytes of scratch."""
+        return Schedules(self._records, scratch)
+
+    def tiles(self, key: str, arena: int | None = None) -> Config:
+        """Return what was measured to be best for a program: ``tile_rows``, ``scratch``.
+
+        Parameters
+        ----------
+        key : str
+            See :func:`tvm_embbert.tune.signature.program_key`.
+        arena : int, optional
+            Bytes that the arena may take: the fastest point of the front that takes no more.
+        """
+        if (LOOPS, key) not in self._records:
+            return {}
+        record, _ = self._records[LOOPS, key]
+        if arena is None:
+            return next((p.config for p in record.points if "front" not in p.config), {})
+        front = (p for p in record.points if "front" in p.config and p.scratch <= arena)
+        return next((p.config for p in front), {})
 
     def as_json(self) -> list[dict[str, Any]]:
         """Return for the report which steps took which record, and where it is from."""

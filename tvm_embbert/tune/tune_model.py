@@ -17,13 +17,14 @@ from tvm_embbert.measure.toolchain import run
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.tune.meter import EmulatorMeter, Meter
-from tvm_embbert.tune.records import Conditions, Record, write_records
+from tvm_embbert.tune.pareto import FrontPoint, front_record, measure_front
+from tvm_embbert.tune.records import Conditions, write_records
 from tvm_embbert.tune.session import Best, Recorder, best_of, tune
 from tvm_embbert.tune.task import Task, extract_tasks
 from tvm_embbert.tune.transfer import known_elsewhere, nearest_core
 from tvm_embbert.tune.trial_log import Trial, TrialLog
 from tvm_embbert.tune.weigh import Weighed, Weigher
-from tvm_embbert.tune.whole import Counted, Whole, loops_record, used_points
+from tvm_embbert.tune.whole import Counted, Whole, as_schedules, used_points
 
 LOG, SUMMARY, LOOPS_FILE = "trials.jsonl", "summary.json", "loops"
 
@@ -54,6 +55,8 @@ class TuneOptions:
         Core whose records to start from; the nearest where it is None, ``none`` for none.
     resume : bool
         Whether to go on with the session in the folder.
+    front : bool
+        Whether to measure the front of instructions against RAM and flash.
     """
 
     trials: int = 200
@@ -66,6 +69,7 @@ class TuneOptions:
     arena: int | None = None
     source: str | None = None
     resume: bool = False
+    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,9 @@ def tune_model(
     conditions = _conditions(target, measured_by)
     log = TrialLog.open(out / LOG, _header(conditions, length, options), options.resume)
     _search(tasks, Recorder(tasks, measured_by, log, told.trial), options, target)
+    whole = Whole(module, target, length, overrides or {})
     weigher = Weigher(
-        Whole(module, target, length, overrides or {}),
+        whole,
         log,
         lambda rows: extract_tasks(
             module, target.core.isa, length, overrides, options.operators, rows
@@ -129,10 +134,13 @@ def tune_model(
         told.model,
     )
     weighed = weigher.weigh(tasks, options.arena)
-    records = chosen_records(weighed)
+    records = used_points(weighed.records, weighed.after)
+    points = measure_front(whole, as_schedules(records), told.model) if options.front else []
+    loops = front_record(weighed.before, weighed.after, points)
+    records[LOOPS_FILE] = [loops] if loops else []
     files = write_records(out / target.core.name, conditions, records)
     best = [best_of(task, log) for task in tasks]
-    summary = _summary(target, conditions, log, best, weighed, files)
+    summary = _summary(target, conditions, log, best, weighed, files, points)
     write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return summary
 
@@ -199,13 +207,6 @@ def _search(
     tune(tasks, recorder, how, known, first)
 
 
-def chosen_records(weighed: Weighed) -> dict[str, list[Record]]:
-    """Return the records to write: points that did not fit are left out, tiles are added."""
-    loops = loops_record(weighed.before, weighed.after)
-    points = used_points(weighed.records, weighed.after)
-    return {**points, LOOPS_FILE: [loops] if loops else []}
-
-
 def _summary(
     target: Target,
     conditions: Conditions,
@@ -213,6 +214,7 @@ def _summary(
     best: Sequence[Best],
     weighed: Weighed,
     files: Sequence[Path],
+    points: Sequence[FrontPoint],
 ) -> dict[str, Any]:
     trials = log.trials.values()
     before, after = weighed.before, weighed.after
@@ -234,6 +236,7 @@ def _summary(
             "arena_after": after.arena,
             "operators": _operators(before, after),
         },
+        "front": [point.as_json() for point in points],
         "records": [str(path) for path in files],
     }
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from tvm_embbert.compiled import LIBRARY, library_sources
 from tvm_embbert.fusion.segments import HEIGHTS
 from tvm_embbert.lowering import Lowered, MemoryOptions, lower
-from tvm_embbert.measure import EmulatorSession, build_image
+from tvm_embbert.measure import EmulatorSession, build_image, memory_use
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
-from tvm_embbert.tune.records import LOOPS, Point, Record, Schedules, no_schedules
-from tvm_embbert.tune.signature import program_key
+from tvm_embbert.tune.records import Record, Schedules, no_schedules
 from tvm_embbert.tune.task import sentence
 
 Records = Mapping[str, Sequence[Record]]
@@ -30,11 +29,14 @@ SLACK = 100
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """A lowered model and what was counted: in all, and by the names of steps."""
+    """A lowered model and what was counted: in all, and by the names of steps; bytes of the image's
+    RAM and flash in all."""
 
     lowered: Lowered
     total: int
     steps: dict[str, int]
+    ram: int = 0
+    flash: int = 0
 
     @property
     def arena(self) -> int:
@@ -62,7 +64,8 @@ def count(lowered: Lowered, ids: Sequence[int]) -> Counted:
         with EmulatorSession(marked) as session:
             steps = session.profile(ids)
     named = zip((s.name for s in lowered.program.steps), steps, strict=True)
-    return Counted(lowered, total, dict(named))
+    use = memory_use(plain.map_file)
+    return Counted(lowered, total, dict(named), use.ram.total, use.flash.total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,15 +134,3 @@ def used_points(records: Records, counted: Counted) -> dict[str, list[Record]]:
         return replace(record, points=points)
 
     return {op: [cut(r) for r in found] for op, found in records.items()}
-
-
-def loops_record(before: Counted, after: Counted) -> Record | None:
-    """Return the record of the tiles that were best; None where the compiler chooses them too."""
-    lowered = after.lowered
-    rows = lowered.options.tile_rows
-    if rows is None:
-        return None
-    point = Point({"tile_rows": rows}, after.total, after.arena, 0)
-    length = lowered.plan.length
-    key = program_key(lowered.program, length)
-    return Record(LOOPS, key, rows, length, before.total, (point,))
