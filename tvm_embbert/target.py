@@ -27,8 +27,9 @@ from tvm_embbert.target_memory import (
     named_memory,
     writable,
 )
+from tvm_embbert.target_serial import Serial
 
-__all__ = ["Core", "Emulator", "Memory", "Pool", "Region", "Target"]
+__all__ = ["Core", "Emulator", "Memory", "Pool", "Region", "Serial", "Target"]
 
 INSTRUCTION_SETS = (
     "portable",
@@ -93,7 +94,7 @@ class Target:
     last of those memories where it is not given. ``weights_memory`` holds the weights at run time:
     the largest "rx" memory where it is not given. ``ram_budget`` is at most the sum of the arena's
     memories, ``flash_budget`` at most the largest "rx" memory. ``source`` is the file that
-    describes the device.
+    describes the device. ``serial`` says how a board of it answers on a serial line, or is None.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Target:
     arena: tuple[str, ...] = ()
     system_memory: str = ""
     weights_memory: str = ""
+    serial: Serial | None = None
 
     def __post_init__(self) -> None:
         """Raise :class:`TargetError` for missing or repeated memories or too big a budget."""

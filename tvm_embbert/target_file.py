@@ -19,6 +19,7 @@ from tvm_embbert.target import Core, Emulator, Memory, Region, Target
 from tvm_embbert.target_checks import nearest, require_text
 from tvm_embbert.target_emulator import INSTRUCTION_HZ
 from tvm_embbert.target_memory import arena_pools, largest_memory
+from tvm_embbert.target_serial import read_serial
 from tvm_embbert.toml_table import Table, open_table
 
 ENVIRONMENT = "TVM_EMBBERT_TARGETS"
@@ -123,7 +124,7 @@ def _name(table: Table) -> str:
 
 
 def _read_device(path: Path) -> Target:
-    keys = ("name", "description", "core", "memory", "budget", "arena", "weights")
+    keys = ("name", "description", "core", "memory", "budget", "arena", "weights", "serial")
     table = open_table(path, keys)
     memories = _read_memories(table.table("memory"))
     name, description, core = _name(table), table.text("description"), _find_core(table)
@@ -133,8 +134,11 @@ def _read_device(path: Path) -> Target:
         pools = arena_pools(memories, arena, system)
         whole = sum(pool.size for pool in pools), largest_memory(memories, "rx").size
     ram, flash = _read_budget(table, *whole)
+    serial = read_serial(table)
     with table.locate():
-        return Target(name, description, core, memories, ram, flash, path, arena, system, weights)
+        return Target(
+            name, description, core, memories, ram, flash, path, arena, system, weights, serial
+        )
 
 
 def _read_memories(table: Table) -> tuple[Memory, ...]:

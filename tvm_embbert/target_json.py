@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tvm_embbert.target import Core, Emulator, Memory, Region, Target
+from tvm_embbert.target_serial import serial_from_json
 
 
 def target_to_json(target: Target) -> dict[str, Any]:
@@ -23,9 +24,10 @@ def target_from_json(fields: dict[str, Any], source: Path) -> Target:
     core["isa"], core["flags"] = tuple(core["isa"]), tuple(core["flags"])
     made = Core(**core, emulator=_emulator(emulator) if emulator else None)
     memories = tuple(_memory(m) for m in fields["memories"])
-    rest = {k: v for k, v in fields.items() if k not in ("core", "memories", "arena")}
-    arena = tuple(fields.get("arena", ()))
-    return Target(**rest, core=made, memories=memories, arena=arena, source=source)
+    rebuilt = ("core", "memories", "arena", "serial")
+    rest = {k: v for k, v in fields.items() if k not in rebuilt}
+    arena, serial = tuple(fields.get("arena", ())), serial_from_json(fields.get("serial"))
+    return Target(**rest, core=made, memories=memories, arena=arena, serial=serial, source=source)
 
 
 def _memory(fields: dict[str, Any]) -> Memory:

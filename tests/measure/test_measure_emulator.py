@@ -124,7 +124,7 @@ def test_division_by_zero_is_told(image_for):
 
 def test_hang_ends_with_the_time_out(image_for):
     session = EmulatorSession(image_for(BOARD), timeout_s=0.7)
-    child = session._qemu._child
+    child = session._channel._child
     with pytest.raises(DeviceError, match=r"hung.* 0\.7 s"):
         session.infer([HANG])
     assert child.poll() is not None
@@ -151,7 +151,7 @@ def test_stack_grows_with_use(image_for):
 
 def test_close_leaves_nothing(image_for):
     session = EmulatorSession(image_for(BOARD), TIMEOUT_S)
-    child, folder = session._qemu._child, session._qemu._folder
+    child, folder = session._channel._child, session._channel._folder
     assert folder.is_dir()
     session.close()
     session.close()
@@ -161,7 +161,7 @@ def test_close_leaves_nothing(image_for):
 
 def test_killed_emulator(image_for):
     with EmulatorSession(image_for(BOARD), TIMEOUT_S) as session:
-        session._qemu._child.kill()
+        session._channel._child.kill()
         with pytest.raises(DeviceError, match="ended early with status -9"):
             session.infer([1])
 

@@ -11,8 +11,8 @@ import pytest
 from tvm_embbert.errors import DeviceError
 from tvm_embbert.measure import protocol
 from tvm_embbert.measure.arm_faults import unpack_arm_fault
-from tvm_embbert.measure.emulator import step_ticks
 from tvm_embbert.measure.faults import fault_error
+from tvm_embbert.measure.harness_session import step_ticks
 from tvm_embbert.measure.protocol import MARK_SAMPLES, FrameType, Result, StepTicks
 from tvm_embbert.measure.riscv_faults import unpack_riscv_fault
 from tvm_embbert.measure.sources import RUNTIME

@@ -1,13 +1,17 @@
-"""Building a compiled model for this machine or an emulated board, running and measuring it."""
+"""Building a compiled model for this machine or a board, emulated or not, and measuring it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tvm_embbert.measure.emulator import DEFAULT_TIMEOUT_S, EmulatorSession
+from tvm_embbert.measure.board import BoardSession, open_board
+from tvm_embbert.measure.emulator import EmulatorSession
+from tvm_embbert.measure.flashing import Flasher
+from tvm_embbert.measure.harness_session import DEFAULT_TIMEOUT_S
 from tvm_embbert.measure.host import HostSession, build_library
 from tvm_embbert.measure.image import Image, build_image
 from tvm_embbert.measure.map_file import FlashUse, MapUse, RamUse, memory_use
+from tvm_embbert.measure.monitor import build_monitor
 from tvm_embbert.measure.session import Answer, Ids, ModelInfo, Session
 from tvm_embbert.measure.sources import ModelSources
 from tvm_embbert.measure.stack_usage import StackBound
@@ -15,8 +19,10 @@ from tvm_embbert.measure.stack_usage import StackBound
 __all__ = [
     "DEFAULT_TIMEOUT_S",
     "Answer",
+    "BoardSession",
     "EmulatorSession",
     "FlashUse",
+    "Flasher",
     "HostSession",
     "Ids",
     "Image",
@@ -28,7 +34,9 @@ __all__ = [
     "StackBound",
     "build_image",
     "build_library",
+    "build_monitor",
     "memory_use",
+    "open_board",
     "open_session",
 ]
 

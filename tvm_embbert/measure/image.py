@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tvm_embbert.errors import TargetError
 from tvm_embbert.measure.callgraph_info import CALLGRAPH_FLAG
 from tvm_embbert.measure.cross import CROSS_TOOLCHAINS, CrossToolchain
 from tvm_embbert.measure.guards import GUARD_BYTES
@@ -15,22 +14,17 @@ from tvm_embbert.measure.linking import ELF_FILE, MAP_FILE, Linker, link_image
 from tvm_embbert.measure.sources import MODEL_GROUP, RUNTIME, ModelSources, write_model_header
 from tvm_embbert.measure.stack_usage import StackBound
 from tvm_embbert.measure.toolchain import Compiler, compile_sources
-from tvm_embbert.target import Emulator, Target
+from tvm_embbert.measure.wiring import Wiring, wiring
+from tvm_embbert.target import Target
 
 ARCHITECTURE_SOURCES = ("startup.c", "fault.c")
 """Sources of the harness in the architecture's folder within the runtime's."""
 
-HARNESS_SOURCES = ("harness_memory.c", "harness.c", "harness_arena.c", "port_semihost.c")
-"""Those in the runtime's folder itself."""
+HARNESS_SOURCES = ("harness_memory.c", "harness.c", "harness_arena.c")
+"""Those in the runtime's folder itself; the port comes beside."""
 
 PROFILE_SOURCES = ("harness_profile.c",)
 """Those of a profiling image, beside."""
-
-_COUNTER_MACROS = {
-    "cmsdk-timer": "HARNESS_COUNTER_CMSDK_TIMER",
-    "system-counter": "HARNESS_COUNTER_SYSTEM",
-    "minstret": "HARNESS_COUNTER_MINSTRET",
-}
 
 
 @dataclass(frozen=True)
@@ -51,6 +45,8 @@ class Image:
         Whether it counts the instructions of each step; whether it checks guards.
     stack_bound : StackBound or None
         What the stack's size was computed from; None if the size was given.
+    link : str
+        How it reaches the host, one of :data:`tvm_embbert.measure.wiring.LINKS`.
     """
 
     elf: Path
@@ -61,6 +57,7 @@ class Image:
     profile: bool = False
     debug: bool = False
     stack_bound: StackBound | None = None
+    link: str = "semihosting"
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,12 @@ class _Options:
     debug: bool
 
 
-def image_stem(model: str, target: str, profile: bool = False, debug: bool = False) -> str:
+def image_stem(
+    model: str, target: str, profile: bool = False, debug: bool = False, link: str = "semihosting"
+) -> str:
     """Return the name of an image's files without their endings."""
-    return f"{model}-{target}{'-profile' if profile else ''}{'-debug' if debug else ''}"
+    ending = "" if link == "semihosting" else f"-{link}"
+    return f"{model}-{target}{'-profile' if profile else ''}{'-debug' if debug else ''}{ending}"
 
 
 def build_image(
@@ -81,13 +81,15 @@ def build_image(
     profile: bool = False,
     stack_size: int | None = None,
     debug: bool = False,
+    link: str = "semihosting",
 ) -> Image:
-    """Compile and link a model with the harness for the target's emulated board.
+    """Compile and link a model with the harness for the target's emulated board, or for a board.
 
     Parameters
     ----------
     out
-        Folder for ``<model>-<target>[-profile][-debug].elf`` and ``.map``; made if missing.
+        Folder for ``<model>-<target>[-profile][-debug][-<link>].elf`` and ``.map``; made if
+        missing.
     profile
         Whether to count the instructions of each step, too. The counting itself takes some
         instructions, so take the total from an image without it.
@@ -97,6 +99,9 @@ def build_image(
     debug
         Whether to keep what debuggers need, and to check after every inference that nothing was
         written beside a pool or over the stack's end.
+    link
+        "semihosting" for the emulator; for a board on a serial line "serial", or "load" for an
+        image that the monitor loads to RAM.
 
     Raises
     ------
@@ -104,37 +109,25 @@ def build_image(
         If the compiler is missing, or refuses the sources; or if ``stack_size`` is not given and
         the stack has no upper bound.
     TargetError
-        If the target's core has no emulator.
+        If the target's core has no emulator; or if it lacks what the link needs.
     """
-    emulator = require_emulator(target)
+    wired = wiring(target, link)
     out = out.resolve()
     cross = CROSS_TOOLCHAINS[target.core.toolchain]
     compiler = cross.compiler(target.core.flags)
     options = _Options(profile, debug)
-    stem = out / image_stem(model.name, target.name, profile, debug)
+    stem = out / image_stem(model.name, target.name, profile, debug, link)
     elf, map_file = stem.with_name(f"{stem.name}.elf"), stem.with_name(f"{stem.name}.map")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as folder:
         build = Path(folder)
-        objects = _Build(compiler, cross, options, build).compile(model, emulator)
-        linker = Linker(compiler, cross, emulator, tuple(objects), build)
+        objects = _Build(compiler, cross, options, build).compile(model, wired)
+        linker = Linker(compiler, cross, wired.layout, tuple(objects), build, wired.numbered)
         guard = GUARD_BYTES if debug else 0
         stack, bound = link_image(linker, model.name, stack_size, guard)
         (build / MAP_FILE).replace(map_file)
         (build / ELF_FILE).replace(elf)
-    return Image(elf, map_file, target, model.name, stack, profile, debug, bound)
-
-
-def require_emulator(target: Target) -> Emulator:
-    """Return how to emulate the target's core; raise :class:`TargetError` if it cannot be."""
-    if target.core.emulator is None:
-        raise TargetError(
-            f"The core {target.core.name!r} of target {target.name!r} has no emulator.",
-            where=str(target.source),
-            supported="a core whose file has an [emulator] table",
-            hint="Choose another target, or build a library for this machine.",
-        )
-    return target.core.emulator
+    return Image(elf, map_file, target, model.name, stack, profile, debug, bound, link)
 
 
 @dataclass(frozen=True)
@@ -146,25 +139,25 @@ class _Build:
     options: _Options
     folder: Path
 
-    def compile(self, model: ModelSources, emulator: Emulator) -> list[str]:
+    def compile(self, model: ModelSources, wired: Wiring) -> list[str]:
         """Return the objects of harness and model."""
         write_model_header(model, self.folder)
         shared = [f"-I{model.include.resolve()}", CALLGRAPH_FLAG, *self._debug_flags(model)]
         objects = self._model(model, shared)
-        return [*self._harness([*shared, *_harness_macros(self.options, emulator)]), *objects]
+        return [*self._harness(wired, [*shared, *_harness_macros(self.options)]), *objects]
 
     def _model(self, model: ModelSources, shared: Sequence[str]) -> list[str]:
         header = str(RUNTIME / "include" / "harness_step.h")
         flags = [*shared, *(["-include", header] if self.options.profile else [])]
         return compile_sources(self.compiler, model.sources, self.folder, MODEL_GROUP, flags)
 
-    def _harness(self, shared: Sequence[str]) -> list[str]:
+    def _harness(self, wired: Wiring, shared: Sequence[str]) -> list[str]:
         own = self.cross.runtime
         names = [f"{own}/{name}" for name in ARCHITECTURE_SOURCES] + list(HARNESS_SOURCES)
-        sources = [RUNTIME / name for name in names]
+        sources = [*(RUNTIME / name for name in names), *wired.sources]
         if self.options.profile:
             sources += [RUNTIME / name for name in PROFILE_SOURCES]
-        flags = [*shared, "-I.", f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / own}"]
+        flags = [*shared, *wired.macros, "-I.", f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / own}"]
         return compile_sources(self.compiler, sources, self.folder, "harness", flags)
 
     def _debug_flags(self, model: ModelSources) -> Sequence[str]:
@@ -173,10 +166,8 @@ class _Build:
         return ("-g", f"-ffile-prefix-map={include}=include") if self.options.debug else ()
 
 
-def _harness_macros(options: _Options, emulator: Emulator) -> Sequence[str]:
+def _harness_macros(options: _Options) -> Sequence[str]:
     return (
         f"-DHARNESS_PROFILING={int(options.profile)}",
         f"-DHARNESS_CANARIES={int(options.debug)}",
-        f"-DHARNESS_COUNTER_BASE={emulator.counter_base:#x}u",
-        f"-D{_COUNTER_MACROS[emulator.counter]}",
     )

@@ -133,6 +133,8 @@ def memory_use(map_file: Path) -> MapUse:
         If the file is missing, no map of GNU ld, or holds the model's data in unknown sections.
     """
     found = read_map(map_file)
+    if ".arena" not in found.sections:
+        raise _unreadable(map_file, "it holds no sections of a model's image")
     _require_known_sections(found, map_file)
     sizes = found.sections
     copied, code = found.ram_weights(), found.model_bytes(".text")
@@ -152,7 +154,7 @@ def read_map(map_file: Path) -> Map:
     except OSError as error:
         raise _unreadable(map_file, error.strerror or "unreadable") from error
     found = _parse(text.partition(_START)[2].splitlines())
-    if not {".text", ".arena", ".stack"} <= found.sections.keys():
+    if not {".text", ".stack"} <= found.sections.keys():
         raise _unreadable(map_file, "it holds no sections of an image")
     return found
 

@@ -29,6 +29,7 @@ _INFO = struct.Struct("<5I")
 _RESULT = struct.Struct("<iIQII")
 _STEP = struct.Struct("<QII")
 _ERROR = struct.Struct("<II32s")
+_WRITE = struct.Struct("<I")
 
 MARK_SAMPLES = 256
 """Marks whose time the harness measures to learn what one takes."""
@@ -40,6 +41,7 @@ _ERRORS = {
     2: "it does not know the type of request (a profile needs a profiling image)",
     3: "the instruction counter ran over during one inference",
     4: "the model has more steps than the harness can mark, or does not mark its end",
+    6: "the address lies outside of the region that images are loaded to",
 }
 
 
@@ -53,6 +55,8 @@ class FrameType(IntEnum):
     QUIT = 5
     FAULT = 6
     ERROR = 7
+    WRITE = 8
+    RUN = 9
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,11 @@ def pack_sentence(kind: FrameType, ids: npt.NDArray[np.int32], length: int) -> b
     return pack(kind, _REQUEST.pack(length, len(ids)) + ids.astype("<i4").tobytes())
 
 
+def pack_write(kind: FrameType, address: int, data: bytes = b"") -> bytes:
+    """Return a request to the monitor: to write data to an address, or to run what stands there."""
+    return pack(kind, _WRITE.pack(address) + data)
+
+
 def unpack_header(data: bytes) -> tuple[FrameType, int]:
     """Return type and bytes of payload; raise :class:`DeviceError` if it is no frame of ours."""
     magic, version, kind, length = HEADER.unpack(data)
@@ -124,6 +133,12 @@ def unpack_info(payload: bytes) -> HarnessInfo:
 
 def unpack_stack(payload: bytes) -> int:
     """Return the bytes of stack that STACK answered."""
+    _require_size(payload, 4)
+    return int.from_bytes(payload, "little")
+
+
+def unpack_checksum(payload: bytes) -> int:
+    """Return the CRC-32 of the memory that WRITE answered."""
     _require_size(payload, 4)
     return int.from_bytes(payload, "little")
 

@@ -21,14 +21,17 @@ _PACKAGES = {"qemu-system-riscv32": "qemu-system-misc"}
 """Debian's packages of emulators that are not named like the program."""
 
 
-def command_line(emulator: Emulator, elf: Path) -> list[str]:
-    """Return QEMU's command; raise :class:`ToolchainError` if it is not installed."""
+def command_line(emulator: Emulator, elf: Path, serial: str = "none") -> list[str]:
+    """Return QEMU's command; raise :class:`ToolchainError` if it is not installed.
+
+    ``serial`` is where the board's first UART leads, as QEMU's option takes it.
+    """
     package = _PACKAGES.get(emulator.program, emulator.program)
     program = find_program(emulator.program, f"QEMU (Debian: {package})")
     core = ["-cpu", emulator.cpu] if emulator.cpu else []
     board = ["-machine", emulator.machine, *core, "-icount", f"shift={emulator.icount_shift}"]
     semihosting = ["-semihosting-config", "enable=on,target=native"]
-    quiet = ["-display", "none", "-serial", "none", "-monitor", "none"]
+    quiet = ["-display", "none", "-serial", serial, "-monitor", "none"]
     # The image is all that runs, without a firmware of QEMU's own in front of it.
     return [program, *board, *semihosting, *quiet, "-bios", "none", "-kernel", str(elf)]
 

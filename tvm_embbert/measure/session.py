@@ -23,13 +23,14 @@ _INT32 = np.iinfo(np.int32)
 class Answer:
     """What a model answered to one sentence.
 
-    ``code`` is 0, or a negative error of the model; then ``logits`` are zeros. ``instructions``
-    is the count of the whole call, or None where they cannot be counted.
+    ``code`` is 0, or a negative error of the model; then ``logits`` are zeros. ``instructions`` or
+    ``cycles`` is the count of the whole call; None what the device does not count, or cannot.
     """
 
     code: int
     logits: npt.NDArray[np.int16]
     instructions: int | None
+    cycles: int | None = None
 
 
 @dataclass(frozen=True)

@@ -18,4 +18,29 @@ static inline uint32_t machine_semihost(uint32_t operation, uintptr_t argument) 
   return r0;
 }
 
+/* Resets the board. */
+static inline __attribute__((noreturn)) void machine_restart(void) {
+  __asm__ volatile("dsb" ::: "memory");
+  *(volatile uint32_t *)0xE000ED0Cu = 0x05FA0004u; /* AIRCR: SYSRESETREQ, with its key */
+  for (;;) {
+  }
+}
+
+/* Runs the image whose vectors stand at an address. */
+static inline __attribute__((noreturn)) void machine_run(uint32_t vectors) {
+  *(volatile uint32_t *)0xE000ED08u = vectors; /* VTOR */
+  __asm__ volatile("dsb\n"
+                   "isb\n"
+#if __ARM_ARCH >= 8
+                   "msr msplim, %1\n"
+#endif
+                   "ldr r1, [%0]\n"
+                   "ldr r0, [%0, #4]\n"
+                   "msr msp, r1\n"
+                   "bx r0\n" ::"r"(vectors),
+                   "r"(0u)
+                   : "r0", "r1", "memory");
+  __builtin_unreachable();
+}
+
 #endif

@@ -51,7 +51,7 @@ __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
 /* Makes what lies below the stack fault, where the core has no stack limit register: a board may
  * well ignore accesses to addresses without memory. */
 static void guard_stack(void) {
-#if __ARM_ARCH < 8
+#if __ARM_ARCH < 8 && HARNESS_STACK_GUARD
   const uintptr_t base = (uintptr_t)harness_stack;
   if (MPU_TYPE == 0u || base % GUARD_SIZE != 0u || base == 0u) {
     return;

@@ -9,6 +9,11 @@
 #define HARNESS_PROFILING 0
 #endif
 
+/* 0 where several images share the memory and one's guard would forbid what is another's. */
+#ifndef HARNESS_STACK_GUARD
+#define HARNESS_STACK_GUARD 1
+#endif
+
 /* What the unused stack is filled with at the start. */
 #define HARNESS_STACK_PAINT 0xA5C35A3Cu
 

@@ -15,7 +15,8 @@ bool port_read(void *data, size_t size);
 /* Writes exactly `size` bytes; false if the host does not take them. */
 bool port_write(const void *data, size_t size);
 
-/* Ends the image; `failed` tells the emulator's exit status. */
+/* Ends the image; `failed` tells the emulator's exit status. On a board the image starts again once
+ * the host begins another session. */
 __attribute__((noreturn)) void port_exit(bool failed);
 
 /* Sends a frame's header; `size` bytes of payload must follow. */

@@ -1,4 +1,5 @@
-/* The counter of instructions, in ticks of one instruction each.
+/* The core's counter of instructions, or with HARNESS_COUNTER_MCYCLE of cycles, in ticks of one
+ * each.
  *
  * minstret counts what the core has run; QEMU's -icount makes it exact. It is never written: QEMU
  * 7.2 loses the carry between the halves of a counter that was set.
@@ -9,8 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if !defined(HARNESS_COUNTER_MINSTRET)
-#error "define HARNESS_COUNTER_MINSTRET"
+#if defined(HARNESS_COUNTER_MINSTRET)
+#define COUNTER_LOW "minstret"
+#define COUNTER_HIGH "minstreth"
+#elif defined(HARNESS_COUNTER_MCYCLE)
+#define COUNTER_LOW "mcycle"
+#define COUNTER_HIGH "mcycleh"
+#else
+#error "define HARNESS_COUNTER_MINSTRET or HARNESS_COUNTER_MCYCLE"
 #endif
 
 static inline void counter_start(void) {}
@@ -19,9 +26,9 @@ static inline uint64_t counter_ticks(void) {
   uint32_t low, high, again;
   /* Once more if the low half just ran over. */
   do {
-    __asm__ volatile("csrr %0, minstreth" : "=r"(high));
-    __asm__ volatile("csrr %0, minstret" : "=r"(low));
-    __asm__ volatile("csrr %0, minstreth" : "=r"(again));
+    __asm__ volatile("csrr %0, " COUNTER_HIGH : "=r"(high));
+    __asm__ volatile("csrr %0, " COUNTER_LOW : "=r"(low));
+    __asm__ volatile("csrr %0, " COUNTER_HIGH : "=r"(again));
   } while (high != again);
   return ((uint64_t)high << 32) | low;
 }

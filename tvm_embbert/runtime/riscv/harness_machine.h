@@ -30,4 +30,18 @@ static __attribute__((noinline, unused)) uint32_t machine_semihost(uint32_t oper
   return a0;
 }
 
+/* Runs the image that starts at an address. */
+static inline __attribute__((noreturn)) void machine_run(uint32_t start) {
+  /* fence.i, which the assembler only takes with an extension of its own. */
+  __asm__ volatile(".insn i 0x0f, 1, x0, x0, 0\n"
+                   "jr %0\n" ::"r"(start)
+                   : "memory");
+  __builtin_unreachable();
+}
+
+#if defined(HARNESS_START)
+/* Starts again as after a reset: a core has no way to ask for one. */
+static inline __attribute__((noreturn)) void machine_restart(void) { machine_run(HARNESS_START); }
+#endif
+
 #endif

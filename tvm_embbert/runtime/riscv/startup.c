@@ -17,6 +17,7 @@ __attribute__((naked, used, section(".vectors"))) void harness_entry(void) {
 
 /* Makes what lies below the stack fault: a naturally aligned power of two, as PMP describes it. */
 static void guard_stack(void) {
+#if HARNESS_STACK_GUARD
   const uintptr_t base = (uintptr_t)harness_stack;
   if (base % STACK_GUARD_SIZE != 0u || base == 0u) {
     return;
@@ -26,6 +27,7 @@ static void guard_stack(void) {
                    "csrs pmpcfg0, %1" ::"r"(address),
                    "r"(PMP_LOCKED_NO_ACCESS_NAPOT)
                    : "memory");
+#endif
 }
 
 __attribute__((used)) static __attribute__((noreturn)) void start(void) {
