@@ -29,8 +29,8 @@ class Classification:
         That label's softmax probability.
     logits : list of int
         As the device returned them.
-    instructions : int or None
-        Instructions of the inference; None where they are not counted.
+    instructions, cycles : int or None
+        Those of the inference; None what is not counted.
     """
 
     text: str
@@ -39,6 +39,7 @@ class Classification:
     score: float
     logits: list[int]
     instructions: int | None
+    cycles: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for ``--json``."""
@@ -61,7 +62,8 @@ def classify(compiled: CompiledModel, session: Session, text: str) -> Classifica
         )
     label, score = best(answer.logits, compiled)
     logits = [int(v) for v in answer.logits]
-    return Classification(text, list(ids), label, score, logits, answer.instructions)
+    counts = answer.instructions, answer.cycles
+    return Classification(text, list(ids), label, score, logits, *counts)
 
 
 def best(logits: np.ndarray[Any, Any], compiled: CompiledModel) -> tuple[str, float]:

@@ -14,14 +14,19 @@ from tvm_embbert.errors import InputError
 from tvm_embbert.folder import MARKER
 from tvm_embbert.measure import (
     Answer,
+    BoardSession,
+    Flasher,
     HostSession,
     Image,
     ModelSources,
     Session,
+    build_image,
     build_library,
+    open_board,
     open_session,
 )
 from tvm_embbert.measure.image import image_stem
+from tvm_embbert.measure.wiring import require_serial, with_baud
 from tvm_embbert.models.checkpoint import WEIGHTS, Model, load_model
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.report.write import write_report
@@ -112,6 +117,40 @@ class CompiledModel:
         if self.target.core.toolchain == "host":
             return open_session(self.folder / "host" / f"lib{self._names.model}.so", timeout_s)
         return open_session(self._image(), timeout_s)
+
+    def board_session(
+        self, port: str = "", baud: int | None = None, timeout_s: float = 120.0
+    ) -> BoardSession:
+        """Run the model on a board at a serial port (a context manager).
+
+        Its image is written to the folder ``board``. Where the device's file names RAM for it, the
+        monitor on the board loads it; else it must be in the board's flash. What is not there is
+        flashed, where the file has a command for that.
+
+        Parameters
+        ----------
+        port : str
+            The serial port; else that of the device's file.
+        baud : int, optional
+            Bits in a second; else those of the device's file.
+        timeout_s : float
+            Seconds that each request may take.
+
+        Raises
+        ------
+        TargetError
+            If the device's file has no ``[serial]`` table.
+        DeviceError
+            If the board does not answer, or runs something else and cannot be flashed from here.
+        ToolchainError
+            If the image cannot be built, or flashing fails.
+        """
+        serial = require_serial(self.target)
+        link = "load" if serial.load_ram else "serial"
+        sources, target = library_sources(self.folder, self._names), with_baud(self.target, baud)
+        image = build_image(sources, target, self.folder / "board", debug=self.debug, link=link)
+        flasher = Flasher(serial.flash, port or serial.port) if serial.flash else None
+        return open_board(image, port, baud, timeout_s, flasher)
 
     def _image(self) -> Image:
         name = image_stem(self._names.model, self.target.name, debug=self.debug)

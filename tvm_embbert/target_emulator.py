@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -83,7 +84,7 @@ class Emulator:
         require_at_least("counter_hz", self.counter_hz, 1)
         if self.counter == "minstret":
             self._require_every_instruction()
-        self._require_disjoint()
+        require_disjoint({"vectors": self.vectors, "code": self.code, "data": self.data})
 
     def _require_every_instruction(self) -> None:
         # QEMU 7.2 counts virtual nanoseconds in this register, later ones instructions: with this
@@ -93,13 +94,14 @@ class Emulator:
         require_at_least("counter_hz", self.counter_hz, INSTRUCTION_HZ)
         require_at_most("counter_hz", self.counter_hz, INSTRUCTION_HZ)
 
-    def _require_disjoint(self) -> None:
-        regions = {"vectors": self.vectors, "code": self.code, "data": self.data}
-        for (one, first), (other, second) in combinations(regions.items(), 2):
-            if first.origin < second.end and second.origin < first.end:
-                raise TargetError(
-                    f"The regions {one!r} and {other!r} overlap.",
-                    where=other,
-                    supported="three regions apart from each other",
-                    hint=f"Move or shorten {one} or {other}.",
-                )
+
+def require_disjoint(regions: Mapping[str, Region]) -> None:
+    """Raise :class:`TargetError` if two of the regions, by their names, overlap."""
+    for (one, first), (other, second) in combinations(regions.items(), 2):
+        if first.origin < second.end and second.origin < first.end:
+            raise TargetError(
+                f"The regions {one!r} and {other!r} overlap.",
+                where=other,
+                supported="three regions apart from each other",
+                hint=f"Move or shorten {one} or {other}.",
+            )

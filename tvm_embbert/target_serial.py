@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from tvm_embbert.errors import TargetError
 from tvm_embbert.target_checks import require_at_least, require_at_most, require_one_of
-from tvm_embbert.target_emulator import ADDRESS_SPACE, Region
+from tvm_embbert.target_emulator import ADDRESS_SPACE, Region, require_disjoint
 from tvm_embbert.toml_table import Table
 
 UARTS = ("cmsdk", "16550")
@@ -117,9 +116,7 @@ class Serial:
                 supported=", ".join(BOARD_COUNTERS),
                 hint='For example counter = "dwt" for a Cortex-M, "mcycle" for RISC-V.',
             )
-        for (one, first), (other, second) in combinations(given.items(), 2):
-            if first.origin < second.end and second.origin < first.end:
-                raise TargetError(f"The regions {one!r} and {other!r} overlap.", where=other)
+        require_disjoint(given)
         if self.load_ram and self.load_ram.origin % LOAD_ALIGNMENT:
             raise TargetError(
                 f"load_ram begins at {self.load_ram.origin:#x}.",

@@ -25,6 +25,7 @@ class _Outcome:
     same_label: bool
     identical: bool
     instructions: int | None
+    cycles: int | None
 
 
 def validate(
@@ -38,7 +39,8 @@ def validate(
         ``rows``; ``accuracy`` of ``float``, ``reference`` and ``image``, 0 to 1;
         ``same_label_as_float``, the share of rows where the reference agrees with the float model;
         ``identical_rows``, where image and reference are equal in every byte of every logit;
-        ``instructions`` as ``min``, ``median`` and ``max``, or None where they are not counted.
+        ``instructions`` and ``cycles`` as ``min``, ``median`` and ``max``, or None where they are
+        not counted.
     """
     bar = tqdm(rows, desc="validating", disable=not progress, leave=False)
     outcomes = [_compare(compiled, session, text, label) for text, label in bar]
@@ -52,6 +54,7 @@ def validate(
         "same_label_as_float": _share([o.same_label for o in outcomes]),
         "identical_rows": sum(o.identical for o in outcomes),
         "instructions": _spread([o.instructions for o in outcomes if o.instructions is not None]),
+        "cycles": _spread([o.cycles for o in outcomes if o.cycles is not None]),
     }
 
 
@@ -70,6 +73,7 @@ def _compare(compiled: CompiledModel, session: Session, text: str, label: int) -
         same_label=guesses[0] == guesses[1],
         identical=identical,
         instructions=answer.instructions,
+        cycles=answer.cycles,
     )
 
 

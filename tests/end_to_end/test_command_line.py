@@ -34,7 +34,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model_folder(SHAPES[0], tmp_path_factory.mktemp("models") / "small")
 
 
-@pytest.mark.parametrize("name", ["", "targets", "compile", "run", "validate", "demo"])
+@pytest.mark.parametrize("name", ["", "targets", "compile", "run", "validate", "monitor", "demo"])
 def test_help(name: str) -> None:
     done = command(*name.split(), "--help")
     assert done.returncode == 0
@@ -84,7 +84,8 @@ def test_compile_run_and_validate(tmp_path: Path) -> None:
     answers = as_json("run", out, "--text", "play some jazz", "--text", "will it rain in Rome")
     assert isinstance(answers, list)
     assert [a["label"] for a in answers] == ["PlayMusic", "GetWeather"]
-    assert answers[0].keys() == {"text", "tokens", "label", "score", "logits", "instructions"}
+    counts = {"instructions", "cycles"}
+    assert answers[0].keys() == {"text", "tokens", "label", "score", "logits", *counts}
     piped = as_json("run", out, stdin="play some jazz\n\nwill it rain in Rome\n")
     assert piped == answers
 

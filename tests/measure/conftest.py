@@ -32,8 +32,10 @@ def image_for(model: ModelSources, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("images")
 
     @cache
-    def build(board: str, profile: bool = False, debug: bool = False) -> Image:
-        return build_image(model, load_target(board), folder, profile, STACK_SIZE, debug)
+    def build(
+        board: str, profile: bool = False, debug: bool = False, link: str = "semihosting"
+    ) -> Image:
+        return build_image(model, load_target(board), folder, profile, STACK_SIZE, debug, link)
 
     return build
 
@@ -50,8 +52,10 @@ def tiled_for(tiled: ModelSources, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("tiled")
 
     @cache
-    def build(board: str, profile: bool = False, debug: bool = False) -> Image:
-        return build_image(tiled, load_target(board), folder, profile, debug=debug)
+    def build(
+        board: str, profile: bool = False, debug: bool = False, link: str = "semihosting"
+    ) -> Image:
+        return build_image(tiled, load_target(board), folder, profile, debug=debug, link=link)
 
     return build
 

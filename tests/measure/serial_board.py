@@ -1,56 +1,24 @@
-"""A board on a serial line, which is QEMU behind a pseudo-terminal, and a line that does harm."""
+"""A board on a serial line, which is QEMU behind a pseudo-terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import heapq
 import os
-import random
 import select
 import subprocess
 import threading
 import time
 import tty
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from serial_harm import Harm
 
 from tvm_embbert.measure.qemu import command_line
 from tvm_embbert.target import Emulator
 
 _CHUNK = 65536
-
-
-@dataclass
-class Harm:
-    """Damages, drops or delays a share of the frames, and puts garbage between them."""
-
-    share: float = 0.0
-    seed: int = 0
-    delay_s: float = 0.15
-    harmed: int = 0
-
-    def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
-
-    def apply(self, frame: bytes) -> list[tuple[float, bytes]]:
-        """Return what goes on in place of a frame: seconds of delay, and bytes."""
-        if self._random.random() >= self.share:
-            return [(0.0, frame)]
-        self.harmed += 1
-        kind = self._random.choice(["damage", "drop", "delay", "garbage", "cut", "twice"])
-        if kind == "damage":
-            where = self._random.randrange(len(frame))
-            changed = bytes([frame[where] ^ self._random.randrange(1, 256)])
-            return [(0.0, frame[:where] + changed + frame[where + 1 :])]
-        if kind == "garbage":
-            noise = self._random.randbytes(self._random.randrange(1, 400))
-            return [(0.0, noise), (0.0, frame)]
-        if kind == "cut":
-            return [(0.0, frame[: self._random.randrange(len(frame))])]
-        if kind == "twice":
-            return [(0.0, frame), (0.0, frame)]
-        return [(self.delay_s, frame)] if kind == "delay" else []
 
 
 class _Direction:
@@ -93,10 +61,8 @@ class SerialBoard:
         for end in self._ends:
             tty.setraw(end)
         self.port = os.ttyname(host_end)
-        command = command_line(emulator, elf, os.ttyname(board_end))
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        self._emulator = emulator
+        self._child = self._start(elf)
         self._directions = (
             _Direction(self._host, self._board, harm),
             _Direction(self._board, self._host, harm),
@@ -113,6 +79,15 @@ class SerialBoard:
             for direction in self._directions:
                 direction.flush()
 
+    def _start(self, elf: Path) -> subprocess.Popen[bytes]:
+        command = command_line(self._emulator, elf, os.ttyname(self._ends[0]))
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def flash(self, elf: Path) -> None:
+        """Replace what the board runs."""
+        self.unplug()
+        self._child = self._start(elf)
+
     def unplug(self) -> None:
         self._child.kill()
         self._child.wait()
@@ -121,8 +96,6 @@ class SerialBoard:
         self._stop.set()
         self._thread.join()
         self.unplug()
-        assert self._child.stdout is not None
-        self._child.stdout.close()
         for descriptor in (self._board, self._host, *self._ends):
             os.close(descriptor)
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tvm_embbert.commands.arguments import add_timeout
+from tvm_embbert.commands.board import add_board, chosen_session
 from tvm_embbert.commands.output import console, print_json
 
 
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", action="append", help="a sentence (repeatable); else standard input, one a line"
     )
+    add_board(parser)
     add_timeout(parser)
 
 
@@ -27,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
 
     compiled = CompiledModel(options.folder)
     texts = options.text if options.text is not None else _standard_input()
-    with compiled.session(options.timeout) as session:
+    with chosen_session(compiled, options) as session:
         answers = [classify(compiled, session, text) for text in texts]
     if options.json:
         print_json([answer.as_dict() for answer in answers])

@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from tvm_embbert.commands.arguments import add_strategy, add_timeout
+from tvm_embbert.commands.board import add_board, chosen_session
 from tvm_embbert.commands.output import console, print_json, progress_wanted
 
 EXIT_DIFFERENT = 7
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="at most N rows, spread evenly over the file",
     )
     add_strategy(parser)
+    add_board(parser)
     add_timeout(parser)
 
 
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         registry.load_file(path)
     compiled = CompiledModel(options.folder)
     rows = _spread(read_labelled(options.data, compiled.labels), options.limit)
-    with compiled.session(options.timeout) as session:
+    with chosen_session(compiled, options) as session:
         result = validate(compiled, session, rows, progress_wanted(options.json))
     compiled.update_report(accuracy=result)
     if options.json:
@@ -71,8 +73,8 @@ def _table(result: dict[str, Any]) -> Table:
     same = result["identical_rows"] == result["rows"]
     verdict = "every byte of every logit" if same else "DIFFERENT from the reference elsewhere"
     table.add_row("identical rows", f"{result['identical_rows']:,}  ({verdict})")
-    counts = result["instructions"]
-    if counts:
-        text = f"{counts['min']:,} / {counts['median']:,} / {counts['max']:,}"
-        table.add_row("instructions, min / median / max", text)
+    for unit in ("instructions", "cycles"):
+        if counts := result[unit]:
+            text = f"{counts['min']:,} / {counts['median']:,} / {counts['max']:,}"
+            table.add_row(f"{unit}, min / median / max", text)
     return table

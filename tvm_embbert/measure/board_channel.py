@@ -111,15 +111,16 @@ class BoardChannel:
     def _turn(self, kind: PacketKind, data: bytes, deadline: float, timeout_s: float) -> bytes:
         """Send a packet until it is answered; return the data of the answer."""
         self._sequence = (self._sequence + 1) & 0xFFFF
-        sent = encode(Packet(kind, self._session, self._sequence, data))
+        packet = Packet(kind, self._session, self._sequence, data, packets.VERSION)
+        sent = encode(packet)
         wait = _REPEAT_S
         while True:
             self._line.write(sent)
             until = min(time.monotonic() + wait + self._on_line_s, deadline)
             for answer in self._answers(until):
-                if answer.kind == PacketKind.LOST:
+                if answer.kind == PacketKind.LOST + packets.ANSWER:
                     raise LostError
-                if answer.kind == kind:
+                if answer.kind == kind + packets.ANSWER:
                     return answer.data
             if time.monotonic() >= deadline:
                 raise self._silence(timeout_s)

@@ -31,6 +31,10 @@ class PacketKind(IntEnum):
     LOST = 4
 
 
+ANSWER = 128
+"""What is added to the kind of an answer, to tell it from an echo of the packet itself."""
+
+
 class Role(IntEnum):
     """What an image on a board is."""
 
@@ -40,7 +44,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Packet:
-    """A packet as it was sent; ``kind`` is one of :class:`PacketKind` in this version."""
+    """A packet; ``kind`` is a :class:`PacketKind`, and in an answer :data:`ANSWER` more."""
 
     kind: int
     session: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tvm_embbert.errors import TargetError
@@ -96,6 +96,26 @@ def require_load_ram(target: Target) -> Region:
             hint="Add load_ram = { origin = ..., length = ... }, or flash the images themselves.",
         )
     return region
+
+
+def require_flash(target: Target) -> str:
+    """Return the command that flashes a board; raise :class:`TargetError` if there is none."""
+    command = require_serial(target).flash
+    if not command:
+        raise TargetError(
+            f"The target {target.name!r} has no command to flash a board.",
+            where=f"{target.source}: serial.flash",
+            supported="a command with {elf} in the place of the image's path",
+            hint="Add the command to the device's file, or flash the image by hand.",
+        )
+    return command
+
+
+def with_baud(target: Target, baud: int | None) -> Target:
+    """Return the target with another speed of its serial line, None for its own."""
+    if baud is None:
+        return target
+    return replace(target, serial=replace(require_serial(target), baud=baud))
 
 
 def wiring(target: Target, link: str) -> Wiring:

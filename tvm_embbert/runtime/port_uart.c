@@ -26,16 +26,16 @@ static uint8_t answer[LINK_MAX_PACKET];
 static size_t answer_size;
 static bool answer_owed;
 
-static void send_empty(const link_header *header) {
-  uint8_t packet[LINK_HEADER_SIZE + LINK_CHECKSUM_SIZE];
-  link_send(packet, header, 0u);
+/* Sends the `size` bytes of data that stand in the packet as an answer of a kind. */
+static void send_answer(const link_header *request, uint8_t kind, uint8_t *packet, size_t size) {
+  const link_header header = {LINK_VERSION, (uint8_t)(kind | LINK_ANSWER), request->session,
+                              request->sequence};
+  link_send(packet, &header, size);
 }
 
-static void send_lost(const link_header *request) {
-  link_header header = *request;
-  header.version = LINK_VERSION;
-  header.kind = LINK_LOST;
-  send_empty(&header);
+static void send_empty(const link_header *request, uint8_t kind) {
+  uint8_t packet[LINK_HEADER_SIZE + LINK_CHECKSUM_SIZE];
+  send_answer(request, kind, packet, 0u);
 }
 
 /* A session begins; one that had another starts from nothing, and answers when asked again. */
@@ -50,26 +50,29 @@ static void greet(const link_header *request) {
                             HARNESS_ROLE};
   uint8_t packet[LINK_HEADER_SIZE + sizeof(hello) + LINK_CHECKSUM_SIZE];
   memcpy(packet + LINK_HEADER_SIZE, &hello, sizeof(hello));
-  link_send(packet, request, sizeof(hello));
+  send_answer(request, LINK_HELLO, packet, sizeof(hello));
 }
 
 /* Answers the last packet, perhaps once more. */
 static void answer_last(void) {
   if (last.kind == LINK_FETCH) {
-    link_send(answer, &last, answer_size);
+    send_answer(&last, LINK_FETCH, answer, answer_size);
   } else {
-    send_empty(&last);
+    send_empty(&last, last.kind);
   }
 }
 
 /* True if the packet is the next one, of this kind; all others are answered here, or dropped. */
 static bool take(const link_header *header, uint8_t kind) {
+  if ((header->kind & LINK_ANSWER) != 0u) {
+    return false; /* an echo of what was sent from here */
+  }
   if (header->version != LINK_VERSION) {
-    send_lost(header);
+    send_empty(header, LINK_LOST);
   } else if (header->kind == LINK_HELLO) {
     greet(header);
   } else if (header->session != last.session || last.session == 0u) {
-    send_lost(header);
+    send_empty(header, LINK_LOST);
   } else if (header->sequence == last.sequence && header->kind == last.kind) {
     answer_last();
   } else if (header->sequence == (uint16_t)(last.sequence + 1u) && header->kind == kind) {

@@ -4,7 +4,7 @@
  * byte; whoever lost the thread finds it again at the next zero. Its bytes, numbers little-endian:
  *
  *   version   1 byte   LINK_VERSION
- *   kind      1 byte   one of LINK_HELLO ...
+ *   kind      1 byte   one of LINK_HELLO ..., in an answer with LINK_ANSWER
  *   session   2 bytes  chosen by the host, not 0
  *   sequence  2 bytes  0 for HELLO, then 1, 2, ... and after 65535 again 0
  *   data      0 to LINK_MAX_DATA bytes
@@ -13,7 +13,8 @@
  * The version's place, the checksum and the coding are the same in all versions.
  *
  * The host sends, and repeats what is not answered in time; the board answers each packet that it
- * takes with one of the same kind, session and sequence, and sends nothing by itself. It takes the
+ * takes with one of the same kind, session and sequence, and sends nothing by itself. LINK_ANSWER
+ * tells the answer from the packet itself, which some lines send back as an echo. It takes the
  * packet that follows the last one it took, and repeats its answer where that one comes again:
  * nothing is done twice. All others are dropped.
  *
@@ -40,6 +41,7 @@
 #define LINK_DATA 2u
 #define LINK_FETCH 3u
 #define LINK_LOST 4u
+#define LINK_ANSWER 128u /* added to the kind */
 
 /* With these the whole packet has less than 254 bytes, and COBS adds one byte to it. */
 #define LINK_MAX_DATA 240u
