@@ -11,10 +11,24 @@ from serial_board import serial_board
 from serial_harm import Harm
 
 from tvm_embbert.errors import DeviceError, TargetError, ToolchainError
-from tvm_embbert.measure import EmulatorSession, Flasher, build_image, build_monitor, open_board
+from tvm_embbert.measure import (
+    EmulatorSession,
+    Flasher,
+    build_image,
+    build_monitor,
+    monitor,
+    open_board,
+)
 from tvm_embbert.measure.board_channel import BoardChannel
 from tvm_embbert.measure.elf_sections import loaded_sections
-from tvm_embbert.measure.protocol import FrameType, error_of, pack, pack_write
+from tvm_embbert.measure.protocol import (
+    FrameType,
+    error_of,
+    pack,
+    pack_check,
+    pack_run,
+    pack_write,
+)
 from tvm_embbert.measure.serial_line import SerialLine
 from tvm_embbert.target import Region
 from tvm_embbert.target_file import load_target
@@ -95,26 +109,43 @@ def test_nothing_is_written_outside_of_the_region(monitors, board, where, size):
     starts = {"before": region.origin - 4, "end": region.end, "over": region.end - 4, "far": 0}
     with on_monitor(board, monitors) as device:
         channel = BoardChannel(SerialLine(device.port, 115200))
-        for kind in (FrameType.WRITE, FrameType.RUN):
-            if kind is FrameType.RUN and where == "over":
-                continue  # it begins inside
+        start = starts[where]
+        requests = [pack_write(start, bytes(size)), pack_check(start, size)]
+        # "over" begins inside.
+        for request in [*requests, *([pack_run(start)] if where != "over" else [])]:
             channel.begin(TIMEOUT_S)
-            request = pack_write(kind, starts[where], bytes(size if kind == 8 else 0))
             answer, payload = channel.exchange(request, TIMEOUT_S)
             assert answer is FrameType.ERROR
             assert "outside of the region" in error_of(payload).what
         channel.begin(TIMEOUT_S)
-        request = pack_write(FrameType.WRITE, region.end - 4, b"last")
+        request = pack_write(region.end - 4, b"last")
         assert channel.exchange(request, TIMEOUT_S)[0] is FrameType.WRITE
         channel.close()
+
+
+@pytest.mark.parametrize("board", BOARDS[:2])
+def test_what_is_there_is_not_sent_again(image_for, monitors, board, monkeypatch):
+    sent, counts = [], []
+    monkeypatch.setattr(monitor, "pack_write", lambda *args: sent.append(args) or pack_write(*args))
+    image = image_for(board, link="load")
+    with on_monitor(board, monitors) as device:
+        for _ in range(2):
+            with open_board(image, device.port) as session:
+                assert session.infer([1, 2, 3]).logits[0] == 16
+            counts.append(len(sent))
+    # The second time at most the variables, which the first had changed.
+    assert counts[0] == len(loaded_sections(image.elf))
+    assert counts[1] <= counts[0] + 1
 
 
 def test_requests_that_the_monitor_does_not_know(monitors):
     with on_monitor(BOARD, monitors) as device:
         channel = BoardChannel(SerialLine(device.port, 115200))
         for request, text in (
-            (pack_write(FrameType.INFER, 0), "does not know the type"),
+            (pack(FrameType.INFER, bytes(8)), "does not know the type"),
             (pack(FrameType.INFO), "damaged request"),
+            (pack(FrameType.WRITE, bytes(7)), "damaged request"),
+            (pack(FrameType.CHECK, bytes(12)), "damaged request"),
         ):
             channel.begin(TIMEOUT_S)
             answer, payload = channel.exchange(request, TIMEOUT_S)
@@ -123,9 +154,10 @@ def test_requests_that_the_monitor_does_not_know(monitors):
         channel.close()
 
 
-def test_memory_that_is_not_there(model, monitors, tmp_path):
-    # Behind the board's PSRAM, where nothing answers.
-    target = with_load_ram(load_target(BOARD), Region(0x2300_0000, 2**20))
+@pytest.mark.parametrize(("board", "origin"), [(BOARD, 0x4002_8000), ("virt-rv32", 0xF000_0000)])
+def test_memory_that_is_not_there(model, tmp_path, board, origin):
+    """On one board such accesses do nothing, on the other they crash the monitor."""
+    target = with_load_ram(load_target(board), Region(origin, 2**20))
     image = build_image(model, target, tmp_path, stack_size=1024, link="load")
     monitor = build_monitor(target, tmp_path)
     with (

@@ -14,7 +14,14 @@ from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
 from tvm_embbert.measure.elf_sections import LoadedSection, loaded_sections
 from tvm_embbert.measure.image import ARCHITECTURE_SOURCES, Image
 from tvm_embbert.measure.linking import ELF_FILE, MAP_FILE, Linker, link_monitor
-from tvm_embbert.measure.protocol import FrameType, error_of, pack_write, unpack_checksum
+from tvm_embbert.measure.protocol import (
+    FrameType,
+    error_of,
+    pack_check,
+    pack_run,
+    pack_write,
+    unpack_checksum,
+)
 from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.measure.toolchain import compile_sources
 from tvm_embbert.measure.wiring import monitor_wiring, require_load_ram
@@ -77,6 +84,8 @@ def build_monitor(target: Target, out: Path) -> Path:
 def run_loaded(channel: BoardChannel, image: Image, timeout_s: float) -> None:
     """Load an image through the monitor and run it; the session with the monitor ends.
 
+    What already stands in the board's memory, from a session before, is not sent again.
+
     Parameters
     ----------
     timeout_s
@@ -96,18 +105,23 @@ def run_loaded(channel: BoardChannel, image: Image, timeout_s: float) -> None:
     origin = require_load_ram(image.target).origin
     # Where the answer was lost, the image that runs now says that it knows no such session.
     with contextlib.suppress(LostError):
-        channel.post(pack_write(FrameType.RUN, origin), timeout_s)
+        channel.post(pack_run(origin), timeout_s)
 
 
 def _write(channel: BoardChannel, block: LoadedSection, timeout_s: float) -> None:
-    request = pack_write(FrameType.WRITE, block.address, block.data)
-    kind, payload = channel.exchange(request, timeout_s)
-    if kind is FrameType.ERROR:
-        raise error_of(payload)
-    if kind is not FrameType.WRITE or unpack_checksum(payload) != zlib.crc32(block.data):
-        raise DeviceError(
-            "The board's memory does not hold what the monitor wrote.",
-            where=f"{len(block.data)} bytes at {block.address:#x}",
-            supported="RAM that is there and on after a reset",
-            hint="Check load_ram in the device's file against the board's memory map.",
-        )
+    wanted, size = zlib.crc32(block.data), len(block.data)
+    for request in (pack_check(block.address, size), pack_write(block.address, block.data)):
+        answer, payload = channel.exchange(request, timeout_s)
+        if answer is FrameType.ERROR:
+            raise error_of(payload)
+        # Where there is no memory, the monitor may also have crashed.
+        if answer is FrameType.FAULT:
+            break
+        if unpack_checksum(payload) == wanted:
+            return
+    raise DeviceError(
+        "The board's memory does not hold what the monitor wrote.",
+        where=f"{size} bytes at {block.address:#x}",
+        supported="RAM that is there and on after a reset",
+        hint="Check load_ram in the device's file against the board's memory map.",
+    )

@@ -29,7 +29,7 @@ _INFO = struct.Struct("<5I")
 _RESULT = struct.Struct("<iIQII")
 _STEP = struct.Struct("<QII")
 _ERROR = struct.Struct("<II32s")
-_WRITE = struct.Struct("<I")
+_WRITE = struct.Struct("<II")
 
 MARK_SAMPLES = 256
 """Marks whose time the harness measures to learn what one takes."""
@@ -56,7 +56,8 @@ class FrameType(IntEnum):
     FAULT = 6
     ERROR = 7
     WRITE = 8
-    RUN = 9
+    CHECK = 9
+    RUN = 10
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,19 @@ def pack_sentence(kind: FrameType, ids: npt.NDArray[np.int32], length: int) -> b
     return pack(kind, _REQUEST.pack(length, len(ids)) + ids.astype("<i4").tobytes())
 
 
-def pack_write(kind: FrameType, address: int, data: bytes = b"") -> bytes:
-    """Return a request to the monitor: to write data to an address, or to run what stands there."""
-    return pack(kind, _WRITE.pack(address) + data)
+def pack_write(address: int, data: bytes) -> bytes:
+    """Return a request to the monitor to write data to an address."""
+    return pack(FrameType.WRITE, _WRITE.pack(address, len(data)) + data)
+
+
+def pack_check(address: int, size: int) -> bytes:
+    """Return a request to the monitor for the checksum of some bytes of memory."""
+    return pack(FrameType.CHECK, _WRITE.pack(address, size))
+
+
+def pack_run(address: int) -> bytes:
+    """Return a request to the monitor to run the image whose vectors stand at an address."""
+    return pack(FrameType.RUN, _WRITE.pack(address, 0))
 
 
 def unpack_header(data: bytes) -> tuple[FrameType, int]:
@@ -138,7 +149,7 @@ def unpack_stack(payload: bytes) -> int:
 
 
 def unpack_checksum(payload: bytes) -> int:
-    """Return the CRC-32 of the memory that WRITE answered."""
+    """Return the CRC-32 of the memory that WRITE or CHECK answered."""
     _require_size(payload, 4)
     return int.from_bytes(payload, "little")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Protocol
 
 import serial
@@ -102,4 +103,5 @@ def _not_opened(port: str, error: Exception) -> DeviceError:
     # pyserial tells of a lock that somebody else holds without the system's number.
     busy = number in (errno.EAGAIN, errno.EWOULDBLOCK) or "lock" in str(error)
     hint = _HINTS.get(errno.EBUSY if busy else number or 0, "Check that it is a serial port.")
-    return DeviceError(f"The serial port cannot be opened: {error}.", where=port, hint=hint)
+    reason = "it is in use" if busy else os.strerror(number) if number else str(error)
+    return DeviceError(f"The serial port cannot be opened: {reason}.", where=port, hint=hint)

@@ -22,36 +22,40 @@ static __attribute__((noreturn)) void fail(uint32_t code) {
   port_exit(true);
 }
 
-/* Reads where to write or run; the `size` bytes there must lie in the region. */
-static uint32_t receive_address(uint32_t size) {
-  harness_write write;
-  (void)port_read(&write, sizeof(write));
-  if (write.address < HARNESS_LOAD_ORIGIN || write.address > LOAD_END ||
-      size > LOAD_END - write.address + 1u) {
+/* The bytes must lie in the region that images are loaded to. */
+static uint8_t *memory_of(const harness_write *range) {
+  if (range->address < HARNESS_LOAD_ORIGIN || range->address > LOAD_END ||
+      range->size > LOAD_END - range->address + 1u) {
     fail(HARNESS_ERROR_ADDRESS);
   }
-  return write.address;
+  return (uint8_t *)(uintptr_t)range->address;
 }
 
-static void serve_write(uint32_t size) {
-  const uint32_t address = receive_address(size);
-  uint8_t *const memory = (uint8_t *)(uintptr_t)address;
-  (void)port_read(memory, size);
-  const uint32_t sum = link_checksum(memory, size);
-  (void)harness_send(HARNESS_WRITE, &sum, sizeof(sum));
+static void answer_sum(uint16_t type, const harness_write *range) {
+  const uint32_t sum = link_checksum(memory_of(range), range->size);
+  (void)harness_send(type, &sum, sizeof(sum));
 }
 
 static void serve(const harness_frame *request) {
-  if (request->length < sizeof(harness_write)) {
+  harness_write range;
+  const bool writes = request->type == HARNESS_WRITE;
+  if (request->length < sizeof(range)) {
     fail(HARNESS_ERROR_FRAME);
   }
-  const uint32_t rest = request->length - (uint32_t)sizeof(harness_write);
+  (void)port_read(&range, sizeof(range));
+  if (request->length - sizeof(range) != (writes ? range.size : 0u)) {
+    fail(HARNESS_ERROR_FRAME);
+  }
   switch (request->type) {
   case HARNESS_WRITE:
-    serve_write(rest);
+    (void)port_read(memory_of(&range), range.size);
+    answer_sum(HARNESS_WRITE, &range);
+    break;
+  case HARNESS_CHECK:
+    answer_sum(HARNESS_CHECK, &range);
     break;
   case HARNESS_RUN:
-    machine_run(receive_address(0u));
+    machine_run((uint32_t)(uintptr_t)memory_of(&range));
   default:
     fail(HARNESS_ERROR_TYPE);
   }

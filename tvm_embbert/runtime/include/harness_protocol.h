@@ -22,18 +22,19 @@
 #define HARNESS_FAULT 6u   /* answer only: harness_fault of fault.c; the image exits */
 #define HARNESS_ERROR 7u   /* answer only: harness_error; the image exits */
 
-/* Of the monitor alone, which loads an image into RAM. WRITE carries a harness_write and the bytes;
- * its answer is a uint32_t, the CRC-32 of what then stands at the address. RUN carries a
- * harness_write, whose address is that of the image's vectors, and has no answer. */
+/* Of the monitor alone, which loads an image into RAM. WRITE carries a harness_write and its bytes,
+ * CHECK a harness_write alone; their answer is a uint32_t, the CRC-32 of what then stands there.
+ * RUN carries a harness_write, whose address is that of the image's vectors, and has no answer. */
 #define HARNESS_WRITE 8u
-#define HARNESS_RUN 9u
+#define HARNESS_CHECK 9u
+#define HARNESS_RUN 10u
 
 #define HARNESS_ERROR_FRAME 1u   /* bad magic, version or length of a request */
 #define HARNESS_ERROR_TYPE 2u    /* unknown type, or PROFILE in an image without it */
 #define HARNESS_ERROR_COUNTER 3u /* the counter ran over during an inference */
 #define HARNESS_ERROR_STEPS 4u   /* too many steps, or the last mark is not the greatest */
 #define HARNESS_ERROR_GUARD 5u   /* an inference wrote beside its memory; debug images only */
-#define HARNESS_ERROR_ADDRESS 6u /* WRITE or RUN beyond the region for images */
+#define HARNESS_ERROR_ADDRESS 6u /* WRITE, CHECK or RUN beyond the region for images */
 
 /* Marks that are timed to learn what one of them takes. */
 #define HARNESS_MARK_SAMPLES 256u
@@ -77,6 +78,7 @@ typedef struct {
 
 typedef struct {
   uint32_t address;
+  uint32_t size; /* bytes */
 } harness_write;
 
 typedef struct {
