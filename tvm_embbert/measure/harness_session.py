@@ -18,6 +18,7 @@ from tvm_embbert.measure.protocol import (
     Result,
     error_of,
     pack,
+    pack_select,
     pack_sentence,
     unpack_info,
     unpack_result,
@@ -107,6 +108,27 @@ class HarnessSession(Session):
         if result.code != 0:
             raise UsageError(f"The model refuses the sentence with code {result.code}.")
         return self._counts(step_ticks(result))
+
+    def select(self, candidate: int) -> None:
+        """Let another candidate of the image answer from now on; at first it is 0.
+
+        Raises
+        ------
+        UsageError
+            If the image has no such candidate.
+        DeviceError
+            If the image does not answer in time.
+        """
+        names = self._image.candidates
+        if not 0 <= candidate < len(names):
+            raise UsageError(
+                f"The image has no candidate {candidate}.",
+                where=str(self._image.elf),
+                supported=f"0 to {len(names) - 1}: {', '.join(names)}",
+                hint="Build the image with build_image(..., others=...).",
+            )
+        if len(names) > 1:
+            self._ask(FrameType.SELECT, pack_select(candidate))
 
     def stack_used(self) -> int:
         """Return the most bytes of stack in use at any time so far, the harness's own included."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_embbert.measure.callgraph_info import CALLGRAPH_FLAG
+from tvm_embbert.measure.candidates import write_candidates
 from tvm_embbert.measure.cross import CROSS_TOOLCHAINS, CrossToolchain
 from tvm_embbert.measure.guards import GUARD_BYTES
 from tvm_embbert.measure.linking import ELF_FILE, MAP_FILE, Linker, link_image
@@ -47,6 +48,8 @@ class Image:
         What the stack's size was computed from; None if the size was given.
     link : str
         How it reaches the host, one of :data:`tvm_embbert.measure.wiring.LINKS`.
+    others : tuple of str
+        The names of further models in it, see :attr:`candidates`.
     """
 
     elf: Path
@@ -58,6 +61,12 @@ class Image:
     debug: bool = False
     stack_bound: StackBound | None = None
     link: str = "semihosting"
+    others: tuple[str, ...] = ()
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The names of all models in it, by their numbers."""
+        return (self.model, *self.others)
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,7 @@ def build_image(
     stack_size: int | None = None,
     debug: bool = False,
     link: str = "semihosting",
+    others: Sequence[ModelSources] = (),
 ) -> Image:
     """Compile and link a model with the harness for the target's emulated board, or for a board.
 
@@ -102,6 +112,9 @@ def build_image(
     link
         "semihosting" for the emulator; for a board on a serial line "serial", or "load" for an
         image that the monitor loads to RAM.
+    others
+        Further models in the same image, which ``select`` of a session chooses from; they take
+        the same length and have as many outputs. Flash is then written once for all.
 
     Raises
     ------
@@ -116,18 +129,21 @@ def build_image(
     cross = CROSS_TOOLCHAINS[target.core.toolchain]
     compiler = cross.compiler(target.core.flags)
     options = _Options(profile, debug)
-    stem = out / image_stem(model.name, target.name, profile, debug, link)
+    models = (model, *others)
+    name = "-".join(one.name for one in models)
+    stem = out / image_stem(name, target.name, profile, debug, link)
     elf, map_file = stem.with_name(f"{stem.name}.elf"), stem.with_name(f"{stem.name}.map")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as folder:
         build = Path(folder)
-        objects = _Build(compiler, cross, options, build).compile(model, wired)
+        objects = _Build(compiler, cross, options, build).compile(models, wired)
         linker = Linker(compiler, cross, wired.layout, tuple(objects), build, wired.numbered)
         guard = GUARD_BYTES if debug else 0
         stack, bound = link_image(linker, model.name, stack_size, guard)
         (build / MAP_FILE).replace(map_file)
         (build / ELF_FILE).replace(elf)
-    return Image(elf, map_file, target, model.name, stack, profile, debug, bound, link)
+    rest = tuple(one.name for one in others)
+    return Image(elf, map_file, target, model.name, stack, profile, debug, bound, link, rest)
 
 
 @dataclass(frozen=True)
@@ -139,31 +155,39 @@ class _Build:
     options: _Options
     folder: Path
 
-    def compile(self, model: ModelSources, wired: Wiring) -> list[str]:
-        """Return the objects of harness and model."""
-        write_model_header(model, self.folder)
-        shared = [f"-I{model.include.resolve()}", CALLGRAPH_FLAG, *self._debug_flags(model)]
-        objects = self._model(model, shared)
-        return [*self._harness(wired, [*shared, *_harness_macros(self.options)]), *objects]
+    def compile(self, models: Sequence[ModelSources], wired: Wiring) -> list[str]:
+        """Return the objects of harness and models."""
+        generated = []
+        if len(models) > 1:
+            generated = [write_candidates(models, self.folder)]
+        else:
+            write_model_header(models[0], self.folder)
+        includes = [f"-I{model.include.resolve()}" for model in models]
+        shared = [*includes, CALLGRAPH_FLAG, *self._debug_flags(models)]
+        objects = self._model(models, shared)
+        sources = [*wired.sources, *generated]
+        flags = [*shared, *_harness_macros(self.options), *wired.macros]
+        return [*self._harness(sources, flags), *objects]
 
-    def _model(self, model: ModelSources, shared: Sequence[str]) -> list[str]:
+    def _model(self, models: Sequence[ModelSources], shared: Sequence[str]) -> list[str]:
         header = str(RUNTIME / "include" / "harness_step.h")
         flags = [*shared, *(["-include", header] if self.options.profile else [])]
-        return compile_sources(self.compiler, model.sources, self.folder, MODEL_GROUP, flags)
+        sources = [source for model in models for source in model.sources]
+        return compile_sources(self.compiler, sources, self.folder, MODEL_GROUP, flags)
 
-    def _harness(self, wired: Wiring, shared: Sequence[str]) -> list[str]:
+    def _harness(self, port: Sequence[Path], shared: Sequence[str]) -> list[str]:
         own = self.cross.runtime
         names = [f"{own}/{name}" for name in ARCHITECTURE_SOURCES] + list(HARNESS_SOURCES)
-        sources = [*(RUNTIME / name for name in names), *wired.sources]
+        sources = [*(RUNTIME / name for name in names), *port]
         if self.options.profile:
             sources += [RUNTIME / name for name in PROFILE_SOURCES]
-        flags = [*shared, *wired.macros, "-I.", f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / own}"]
+        flags = [*shared, "-I.", f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / own}"]
         return compile_sources(self.compiler, sources, self.folder, "harness", flags)
 
-    def _debug_flags(self, model: ModelSources) -> Sequence[str]:
+    def _debug_flags(self, models: Sequence[ModelSources]) -> Sequence[str]:
         # Headers' paths would otherwise get into what is kept for debuggers.
-        include = model.include.resolve()
-        return ("-g", f"-ffile-prefix-map={include}=include") if self.options.debug else ()
+        maps = (f"-ffile-prefix-map={model.include.resolve()}=include" for model in models)
+        return ("-g", *maps) if self.options.debug else ()
 
 
 def _harness_macros(options: _Options) -> Sequence[str]:

@@ -41,6 +41,7 @@ _ERRORS = {
     2: "it does not know the type of request (a profile needs a profiling image)",
     3: "the instruction counter ran over during one inference",
     4: "the model has more steps than the harness can mark, or does not mark its end",
+    7: "the image has no such candidate",
     6: "the address lies outside of the region that images are loaded to",
 }
 
@@ -58,6 +59,7 @@ class FrameType(IntEnum):
     WRITE = 8
     CHECK = 9
     RUN = 10
+    SELECT = 11
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,11 @@ def pack_check(address: int, size: int) -> bytes:
 def pack_run(address: int) -> bytes:
     """Return a request to the monitor to run the image whose vectors stand at an address."""
     return pack(FrameType.RUN, _WRITE.pack(address, 0))
+
+
+def pack_select(index: int) -> bytes:
+    """Return a request to run another candidate of the image from now on."""
+    return pack(FrameType.SELECT, struct.pack("<I", index))
 
 
 def unpack_header(data: bytes) -> tuple[FrameType, int]:

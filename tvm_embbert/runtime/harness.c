@@ -123,6 +123,21 @@ static void serve_info(void) {
   (void)harness_send(HARNESS_INFO, &info, sizeof(info));
 }
 
+#ifdef MODEL_CANDIDATES
+static void serve_select(uint32_t payload) {
+  uint32_t candidate;
+  if (payload != sizeof(candidate)) {
+    fail(HARNESS_ERROR_FRAME);
+  }
+  read_or_exit(&candidate, sizeof(candidate));
+  if (candidate >= MODEL_CANDIDATES) {
+    fail(HARNESS_ERROR_CANDIDATE);
+  }
+  harness_candidate = candidate;
+  (void)harness_send(HARNESS_SELECT, NULL, 0u);
+}
+#endif
+
 static void serve_stack(void) {
   const uint32_t used = harness_stack_used();
   (void)harness_send(HARNESS_STACK, &used, sizeof(used));
@@ -144,6 +159,11 @@ static void serve(const harness_frame *request) {
   case HARNESS_STACK:
     serve_stack();
     break;
+#ifdef MODEL_CANDIDATES
+  case HARNESS_SELECT:
+    serve_select(request->length);
+    break;
+#endif
   case HARNESS_QUIT:
     (void)harness_send(HARNESS_QUIT, NULL, 0u);
     port_exit(false);

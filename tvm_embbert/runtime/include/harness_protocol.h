@@ -29,12 +29,17 @@
 #define HARNESS_CHECK 9u
 #define HARNESS_RUN 10u
 
-#define HARNESS_ERROR_FRAME 1u   /* bad magic, version or length of a request */
-#define HARNESS_ERROR_TYPE 2u    /* unknown type, or PROFILE in an image without it */
-#define HARNESS_ERROR_COUNTER 3u /* the counter ran over during an inference */
-#define HARNESS_ERROR_STEPS 4u   /* too many steps, or the last mark is not the greatest */
-#define HARNESS_ERROR_GUARD 5u   /* an inference wrote beside its memory; debug images only */
-#define HARNESS_ERROR_ADDRESS 6u /* WRITE, CHECK or RUN beyond the region for images */
+/* In an image of several candidates only: a uint32_t, the one that runs from now on, at first 0;
+ * answer: empty. */
+#define HARNESS_SELECT 11u
+
+#define HARNESS_ERROR_FRAME 1u     /* bad magic, version or length of a request */
+#define HARNESS_ERROR_TYPE 2u      /* unknown type, or PROFILE in an image without it */
+#define HARNESS_ERROR_COUNTER 3u   /* the counter ran over during an inference */
+#define HARNESS_ERROR_STEPS 4u     /* too many steps, or the last mark is not the greatest */
+#define HARNESS_ERROR_GUARD 5u     /* an inference wrote beside its memory; debug images only */
+#define HARNESS_ERROR_ADDRESS 6u   /* WRITE, CHECK or RUN beyond the region for images */
+#define HARNESS_ERROR_CANDIDATE 7u /* SELECT of one that the image does not have */
 
 /* Marks that are timed to learn what one of them takes. */
 #define HARNESS_MARK_SAMPLES 256u
