@@ -16,7 +16,6 @@ from tvm_embbert.measure import (
     Flasher,
     build_image,
     build_monitor,
-    monitor,
     open_board,
 )
 from tvm_embbert.measure.board_channel import BoardChannel
@@ -28,6 +27,7 @@ from tvm_embbert.measure.protocol import (
     pack_check,
     pack_run,
     pack_write,
+    unpack_header,
 )
 from tvm_embbert.measure.serial_line import SerialLine
 from tvm_embbert.target import Region
@@ -126,7 +126,13 @@ def test_nothing_is_written_outside_of_the_region(monitors, board, where, size):
 @pytest.mark.parametrize("board", BOARDS[:2])
 def test_what_is_there_is_not_sent_again(image_for, monitors, board, monkeypatch):
     sent, counts = [], []
-    monkeypatch.setattr(monitor, "pack_write", lambda *args: sent.append(args) or pack_write(*args))
+    exchange = BoardChannel.exchange
+
+    def noted(channel, request, timeout_s):
+        sent.extend(kind for kind in [unpack_header(request[:12])[0]] if kind is FrameType.WRITE)
+        return exchange(channel, request, timeout_s)
+
+    monkeypatch.setattr(BoardChannel, "exchange", noted)
     image = image_for(board, link="load")
     with on_monitor(board, monitors) as device:
         for _ in range(2):

@@ -31,7 +31,7 @@ class StackBound:
         The functions of the deepest chain of calls, outermost first, with the bytes of each.
     infer : int
         Bytes of the model's ``tvmgen_<model>_infer`` and all below it alone: what a firmware that
-        calls it must have left on its own stack.
+        calls it must have left on its own stack. Of several candidates, those of the first.
     """
 
     total: int
