@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvm_embbert.commands.arguments import add_model_arguments, size
+from tvm_embbert.commands.board import add_board
 from tvm_embbert.commands.output import console, print_json
 from tvm_embbert.errors import UsageError
 
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure on the servers of a farm that this RPC tracker knows",
     )
     parser.add_argument("--key", metavar="NAME", help="the key of the farm's servers")
+    add_board(parser)
     add_model_arguments(parser)
 
 
@@ -120,6 +122,10 @@ def run(options: argparse.Namespace) -> int:
 
 def meter(options: argparse.Namespace, target: Target) -> Meter | None:
     """Return what measures the candidates, None for the target's emulator here."""
+    if options.port is not None:
+        from tvm_embbert.tune.board_meter import BoardMeter
+
+        return BoardMeter(target, options.port, options.baud)
     if not options.tracker and not options.key:
         return None
     if not (options.tracker and options.key):

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tvm_embbert.errors import DeviceError, EmbBertError, ToolchainError
 from tvm_embbert.measure import Image, build_image, open_session
-from tvm_embbert.measure.image import require_emulator
 from tvm_embbert.measure.map_file import read_map
 from tvm_embbert.measure.session import Session
+from tvm_embbert.measure.wiring import require_emulator
 from tvm_embbert.target import Target
 from tvm_embbert.tune.bench_sources import CHECK, PREPARE, RUN, kernel_file, write_bench
 from tvm_embbert.tune.candidate import Candidate
@@ -96,13 +96,15 @@ def measure_halving(candidates: Sequence[Candidate], together: Together) -> list
         ]
 
 
-def build_bench(candidates: Sequence[Candidate], target: Target, folder: Path) -> Image:
-    """Build the image of some candidates inside a folder."""
+def build_bench(
+    candidates: Sequence[Candidate], target: Target, folder: Path, link: str = "semihosting"
+) -> Image:
+    """Build the image of some candidates inside a folder; see :func:`build_image` for `link`."""
     sources = folder / "sources"
     shutil.rmtree(sources, ignore_errors=True)
     sources.mkdir()
     written = write_bench(candidates, sources)
-    return build_image(written, target, folder / "image", stack_size=STACK_BYTES)
+    return build_image(written, target, folder / "image", stack_size=STACK_BYTES, link=link)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def run_bench(candidates: int, session: Session) -> list[Outcome]:
 
 def _run_one(session: Session, number: int) -> Outcome:
     session.infer([number, PREPARE])
-    count = session.infer([number, RUN]).instructions
+    answer = session.infer([number, RUN])
+    count = answer.cycles if answer.instructions is None else answer.instructions
     return Outcome(count, bool(session.infer([number, CHECK]).logits[0]))
 
 

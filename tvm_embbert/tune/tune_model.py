@@ -12,8 +12,8 @@ from typing import Any
 from tvm_embbert.errors import UsageError
 from tvm_embbert.folder import write_text
 from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
-from tvm_embbert.measure.image import require_emulator
 from tvm_embbert.measure.toolchain import run
+from tvm_embbert.measure.wiring import require_emulator
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.tune.meter import EmulatorMeter, Meter
