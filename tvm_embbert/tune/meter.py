@@ -26,6 +26,7 @@ from tvm_embbert.tune.trial_log import Trial
 
 STACK_BYTES = 8192
 TIMEOUT_S = 60.0
+LONGEST_ERROR = 400
 
 
 class Meter(ABC):
@@ -88,7 +89,7 @@ def measure_halving(candidates: Sequence[Candidate], together: Together) -> list
         return together(candidates)
     except (ToolchainError, DeviceError) as error:
         if len(candidates) == 1:
-            return [failed(candidates[0], str(error).splitlines()[0])]
+            return [failed(candidates[0], " ".join(str(error).split())[:LONGEST_ERROR])]
         half = len(candidates) // 2
         return [
             *measure_halving(candidates[:half], together),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from tvm_embbert.errors import DeviceError
 from tvm_embbert.strategy.knobs import Config, Value, complete
 from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.meter import Meter, failed, invalid
@@ -51,13 +52,22 @@ class Recorder:
         self._tasks = {task.name: task for task in tasks}
         self._meter, self._log, self._progress = meter, log, progress
 
-    def measure(self, wanted: Sequence[tuple[str, Config]]) -> list[Trial]:
-        """Return trials for candidates, each a task's name and a value of each knob."""
+    def measure(self, wanted: Sequence[tuple[str, Config]], required: bool = False) -> list[Trial]:
+        """Return trials for candidates, each a task's name and a value of each knob.
+
+        Raises
+        ------
+        DeviceError
+            They are `required`, and one of them failed; none is remembered then.
+        """
         candidates = [Candidate(self._tasks[name], dict(config)) for name, config in wanted]
         keys = [failed(c, "").key for c in candidates]
         new = {k: c for k, c in zip(keys, candidates, strict=True) if k not in self._log.trials}
         if new:
-            self._log.add(self._measured(list(new.values())))
+            made = self._measured(list(new.values()))
+            if required:
+                _require_counts(made)
+            self._log.add(made)
         trials = [self._log.trials[key] for key in keys]
         for trial in trials:
             if self._progress:
@@ -72,6 +82,17 @@ class Recorder:
         return [
             failed(c, refused[id(c)]) if id(c) in refused else next(measured) for c in candidates
         ]
+
+
+def _require_counts(trials: Sequence[Trial]) -> None:
+    lost = [t for t in trials if t.count is None]
+    if lost:
+        raise DeviceError(
+            f"{len(lost)} of {len(trials)} kernels cannot be measured as they are: {lost[0].error}",
+            where=lost[0].task,
+            supported="kernels that run, and give the reference's bytes, untuned",
+            hint="Compile and run the model first; if that works, report this as a bug.",
+        )
 
 
 def all_configs(task: Task) -> Iterator[dict[str, Value]]:
@@ -112,7 +133,8 @@ def tune(
     """
     from tvm_embbert.tune.metaschedule import Measured, search
 
-    begun = recorder.measure([*((t.name, default_config(t)) for t in tasks), *first])
+    begun = recorder.measure([(t.name, default_config(t)) for t in tasks], required=True)
+    begun += recorder.measure(first)
     small = [task for task in tasks if task.size <= SMALL]
     whole = [(task.name, config) for task in small for config in all_configs(task)]
     recorder.measure(whole)
