@@ -61,11 +61,11 @@ def count(lowered: Lowered, ids: Sequence[int]) -> Counted:
         plain = build_image(sources, lowered.target, folder / "plain")
         with EmulatorSession(plain) as session:
             total = session.infer(ids).instructions or 0
+        use = memory_use(plain.map_file)
         marked = build_image(sources, lowered.target, folder / "marked", profile=True)
         with EmulatorSession(marked) as session:
             steps = session.profile(ids)
     named = zip((s.name for s in lowered.program.steps), steps, strict=True)
-    use = memory_use(plain.map_file)
     return Counted(lowered, total, dict(named), use.ram.total, use.flash.total)
 
 
