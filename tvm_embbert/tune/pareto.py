@@ -100,7 +100,7 @@ def front_record(before: Counted, after: Counted, points: Sequence[FrontPoint]) 
     if not usual and not front:
         return None
     length = lowered.plan.length
-    key = program_key(lowered.program, length)
+    key = program_key(lowered.unfused, length)
     return Record(LOOPS, key, rows or 0, length, before.total, (*usual, *front))
 
 

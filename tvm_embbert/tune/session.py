@@ -21,6 +21,10 @@ Progress = Callable[[Trial], None]
 """Is told of each trial as it is made, or remembered."""
 
 
+Refusal = Callable[[Candidate], str]
+"""Returns why a candidate is not to be measured, or the empty string."""
+
+
 @dataclass(frozen=True)
 class Best:
     """What was found for a task.
@@ -47,10 +51,16 @@ class Recorder:
     """Measures candidates that the log does not know yet."""
 
     def __init__(
-        self, tasks: Sequence[Task], meter: Meter, log: TrialLog, progress: Progress | None = None
+        self,
+        tasks: Sequence[Task],
+        meter: Meter,
+        log: TrialLog,
+        progress: Progress | None = None,
+        refusal: Refusal | None = None,
     ) -> None:
         self._tasks = {task.name: task for task in tasks}
         self._meter, self._log, self._progress = meter, log, progress
+        self._refusal = refusal
 
     def measure(self, wanted: Sequence[tuple[str, Config]], required: bool = False) -> list[Trial]:
         """Return trials for candidates, each a task's name and a value of each knob.
@@ -75,13 +85,17 @@ class Recorder:
         return trials
 
     def _measured(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        """Measure candidates whose values go together; the others have failed."""
-        refused = {id(c): why for c in candidates if (why := invalid(c))}
+        """Measure what may be measured; the others have failed."""
+        refused = {id(c): why for c in candidates if (why := self._refused(c))}
         possible = [c for c in candidates if id(c) not in refused]
         measured = iter(self._meter.measure(possible)) if possible else iter(())
         return [
             failed(c, refused[id(c)]) if id(c) in refused else next(measured) for c in candidates
         ]
+
+    def _refused(self, candidate: Candidate) -> str:
+        why = invalid(candidate)
+        return why or (self._refusal(candidate) if self._refusal else "")
 
 
 def _require_counts(trials: Sequence[Trial]) -> None:

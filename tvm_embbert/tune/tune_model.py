@@ -18,13 +18,14 @@ from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.tune.meter import EmulatorMeter, Meter
 from tvm_embbert.tune.pareto import FrontPoint, front_record, measure_front
-from tvm_embbert.tune.records import Conditions, write_records
+from tvm_embbert.tune.records import Conditions, no_schedules, write_records
+from tvm_embbert.tune.room import Room
 from tvm_embbert.tune.session import Best, Recorder, best_of, tune
 from tvm_embbert.tune.task import Task, extract_tasks
 from tvm_embbert.tune.transfer import known_elsewhere, nearest_core
 from tvm_embbert.tune.trial_log import Trial, TrialLog
 from tvm_embbert.tune.weigh import Weighed, Weigher
-from tvm_embbert.tune.whole import Counted, Whole, as_schedules, used_points
+from tvm_embbert.tune.whole import SLACK, Counted, Whole, as_schedules, count, used_points
 
 LOG, SUMMARY, LOOPS_FILE = "trials.jsonl", "summary.json", "loops"
 
@@ -122,8 +123,12 @@ def tune_model(
     measured_by = meter or EmulatorMeter(target, options.jobs)
     conditions = _conditions(target, measured_by)
     log = TrialLog.open(out / LOG, _header(conditions, length, options), options.resume)
-    _search(tasks, Recorder(tasks, measured_by, log, told.trial), options, target)
     whole = Whole(module, target, length, overrides or {})
+    before = count(whole.lower(no_schedules()), whole.ids)
+    told.model(before)
+    limit = before.arena + before.arena // SLACK if options.arena is None else options.arena
+    room = Room(whole, max(limit, before.arena))
+    _search(tasks, Recorder(tasks, measured_by, log, told.trial, room.refusal), options, target)
     weigher = Weigher(
         whole,
         log,
@@ -133,7 +138,7 @@ def tune_model(
         lambda at_height: Recorder(at_height, measured_by, log),
         told.model,
     )
-    weighed = weigher.weigh(tasks, options.arena)
+    weighed = weigher.weigh(tasks, before, limit)
     records = used_points(weighed.records, weighed.after)
     points = measure_front(whole, as_schedules(records), told.model) if options.front else []
     loops = front_record(weighed.before, weighed.after, points)
@@ -192,6 +197,7 @@ def _header(conditions: Conditions, length: int, options: TuneOptions) -> dict[s
         "search": options.search,
         "batch": options.batch,
         "source": options.source,
+        "arena": options.arena,
     }
 
 

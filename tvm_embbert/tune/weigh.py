@@ -14,19 +14,16 @@ from tvm_embbert.errors import BudgetError
 from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.front import records_of
-from tvm_embbert.tune.records import Record, no_schedules
+from tvm_embbert.tune.records import Record
 from tvm_embbert.tune.session import Recorder, default_config
 from tvm_embbert.tune.task import Task
 from tvm_embbert.tune.trial_log import TrialLog
-from tvm_embbert.tune.whole import SLACK, Counted, Whole, count, losses
-
-CONSIDERED = 48
-"""Trials of a task that are looked through for a shortlist, the best first."""
+from tvm_embbert.tune.whole import Counted, Whole, count, losses
 
 PER_BLOCK = 2
 """Candidates of each height of block on a shortlist."""
 
-WORSE = 1.25
+WORSE = 1.5
 """Candidates that took so much more than the best are not on it."""
 
 HEIGHTS_BUILT = 3
@@ -69,18 +66,18 @@ class Weigher:
     recorder_of: Callable[[Sequence[Task]], Recorder]
     told: Callable[[Counted], None]
 
-    def weigh(self, tasks: Sequence[Task], arena: int | None) -> Weighed:
-        """Return the best model whose arena has at most some bytes.
+    def weigh(self, tasks: Sequence[Task], before: Counted, limit: int) -> Weighed:
+        """Return the best model whose arena has at most `limit` bytes.
 
         Parameters
         ----------
         tasks : sequence of Task
             As they were tuned.
-        arena : int, optional
-            The limit; a hundredth more than untuned where it is not given.
+        before : Counted
+            The untuned model.
+        limit : int
+            Bytes of arena.
         """
-        before = self._untuned()
-        limit = before.arena + before.arena // SLACK if arena is None else arena
         chosen = self._by_height(tasks, limit)
         best, records = before, no_schedules_of(tasks)
         for rows, found in chosen:
@@ -132,11 +129,6 @@ class Weigher:
                     self.told(recounted)
                     yield recounted, kept
 
-    def _untuned(self) -> Counted:
-        counted = count(self.whole.lower(no_schedules()), self.whole.ids)
-        self.told(counted)
-        return counted
-
 
 def no_schedules_of(tasks: Sequence[Task]) -> dict[str, list[Record]]:
     """Return no records, by operator."""
@@ -147,7 +139,7 @@ def shortlist(task: Task, log: TrialLog) -> list[Config]:
     """Return the best candidates of a task for each height of block."""
     counted = sorted((t.count, t.key[1], t.config) for t in log.of(task.name) if t.count)
     found: dict[int, list[Config]] = {}
-    for total, _, config in counted[:CONSIDERED]:
+    for total, _, config in counted:
         if total <= WORSE * counted[0][0]:
             found.setdefault(Candidate(task, config).kernel.row_block, []).append(config)
     return [config for configs in found.values() for config in configs[:PER_BLOCK]]

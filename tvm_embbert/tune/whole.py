@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tvm_embbert.compiled import LIBRARY, library_sources
 from tvm_embbert.fusion.segments import HEIGHTS
-from tvm_embbert.lowering import Lowered, MemoryOptions, lower
+from tvm_embbert.lowering import DEFAULT_MEMORY, Lowered, MemoryOptions, lower
 from tvm_embbert.measure import EmulatorSession, build_image, memory_use
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
@@ -83,9 +83,14 @@ class Whole:
         """Return a sentence to count on."""
         return [int(i) for i in sentence(self.module, self.length, seed=0)]
 
-    def lower(self, schedules: Schedules, tile_rows: int | None = None) -> Lowered:
+    def lower(
+        self,
+        schedules: Schedules,
+        tile_rows: int | None = None,
+        options: MemoryOptions = DEFAULT_MEMORY,
+    ) -> Lowered:
         """Lower the model with records, and tiles of some rows if they are given."""
-        options = MemoryOptions(tile_rows=tile_rows)
+        options = options if tile_rows is None else replace(options, tile_rows=tile_rows)
         return lower(
             self.module, self.target, "tuned", (), None, self.overrides, options, schedules
         )

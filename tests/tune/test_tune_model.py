@@ -1,0 +1,110 @@
+"""A whole session on a small model: records that make the model that was counted, and a front."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tvm_embbert.errors import BudgetError, UsageError
+from tvm_embbert.lowering import MemoryOptions
+from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.target_file import load_target
+from tvm_embbert.tune.records import load_schedules, no_schedules, read_records
+from tvm_embbert.tune.tune_model import TuneOptions, tune_model
+from tvm_embbert.tune.whole import Whole, count
+
+pytestmark = pytest.mark.emulator
+
+TARGET = load_target("virt-rv32v")
+
+
+@pytest.fixture(scope="module")
+def tuned(module: IntegerModule, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """Return the folder and the summary of a session."""
+    out = tmp_path_factory.mktemp("tuned")
+    options = TuneOptions(trials=32, operators=("linear", "attention"), source="none", front=True)
+    return out, tune_model(module, TARGET, out, options)
+
+
+def test_fewer_instructions(tuned: tuple[Path, Any]) -> None:
+    _, summary = tuned
+    assert summary["model"]["after"] < summary["model"]["before"]
+    assert summary["trials"]["differing"] == 0
+    for row in summary["tasks"]:
+        assert row["after"] <= row["before"]
+
+
+def test_records_make_the_model_that_was_counted(
+    module: IntegerModule, tuned: tuple[Path, Any]
+) -> None:
+    out, summary = tuned
+    whole = Whole(module, TARGET, module.max_length, {})
+    schedules = load_schedules(out, TARGET.core)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        counted = count(whole.lower(schedules), whole.ids)
+    assert counted.total == summary["model"]["after"]
+    assert counted.arena == summary["model"]["arena_after"]
+    assert schedules.as_json()
+
+
+def test_untuned_stays_as_it_was(module: IntegerModule, tuned: tuple[Path, Any]) -> None:
+    _, summary = tuned
+    whole = Whole(module, TARGET, module.max_length, {})
+    assert count(whole.lower(no_schedules()), whole.ids).total == summary["model"]["before"]
+
+
+def test_records_tell_their_conditions(tuned: tuple[Path, Any]) -> None:
+    out, _ = tuned
+    files = sorted((out / TARGET.core.name).glob("*.json"))
+    assert files
+    for path in files:
+        conditions, records = read_records(path)
+        assert conditions.core == TARGET.core.name
+        assert conditions.flags == TARGET.core.flags
+        assert "gcc" in conditions.compiler
+        assert records
+
+
+def test_front_trades_instructions_for_memory(tuned: tuple[Path, Any]) -> None:
+    front = tuned[1]["front"]
+    assert len(front) > 1
+    for one in front:
+        for other in front:
+            better = all(one[k] <= other[k] for k in ("instructions", "ram", "flash"))
+            assert one is other or not better
+
+
+def test_arena_picks_from_the_front(module: IntegerModule, tuned: tuple[Path, Any]) -> None:
+    out, summary = tuned
+    whole = Whole(module, TARGET, module.max_length, {})
+    schedules = load_schedules(out, TARGET.core)
+    for point in summary["front"]:
+        lowered = whole.lower(schedules, options=MemoryOptions(arena=point["arena"]))
+        fastest = next(p for p in summary["front"] if p["arena"] <= point["arena"])
+        assert lowered.plan.arena == fastest["arena"]
+        assert count(lowered, whole.ids).total == fastest["instructions"]
+
+
+def test_impossible_limits_are_told(module: IntegerModule, tmp_path: Path) -> None:
+    options = TuneOptions(trials=0, operators=("lookup",), source="none", arena=100)
+    with pytest.raises(BudgetError, match="at most 100 bytes"):
+        tune_model(module, TARGET, tmp_path, options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (TuneOptions(operators=("no_such",)), "no operator 'no_such'"),
+        (TuneOptions(length=31), "no input of 31 tokens"),
+        (TuneOptions(source="cortex-a9"), "No records ship"),
+    ],
+)
+def test_wrong_options_are_told(
+    module: IntegerModule, tmp_path: Path, options: TuneOptions, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        tune_model(module, TARGET, tmp_path, options)
