@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import zlib
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from dsp_intrinsics import INTRINSICS
 from emulated_bench import EmulatedBench
 
 from tvm_embbert.strategy import registry
+from tvm_embbert.strategy.knobs import Value
 from tvm_embbert.target_file import load_target
 
 pytestmark = pytest.mark.emulator
@@ -36,6 +38,32 @@ def test_kernel_gives_the_bytes_of_the_reference(operator: str, part: int, tmp_p
         if not implementation.reject(case.call):
             bench.add(implementation, case)
             taken += 1
+    assert taken >= least
+    assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("operator", DSP_CASES)
+@pytest.mark.parametrize("part", range(2 * TIMES))
+def test_every_value_of_a_knob_gives_the_bytes_of_the_reference(
+    operator: str, part: int, tmp_path: Path
+):
+    """Draw values of all knobs for each form, the seed stored with its cases."""
+    bench = EmulatedBench(load_target(BOARD))
+    implementation = next(i for i in registry.implementations(operator) if i.isa == ISA)
+    generate, least = DSP_CASES[operator]
+    taken = 0
+    # Parts of their own, so that calls differ from those of the default kernels.
+    for form, cases in groupby(
+        generate(1000 + part), key=lambda case: case.label.rpartition(",")[0]
+    ):
+        rng = np.random.default_rng(zlib.crc32(form.encode()))
+        chosen: dict[str, Value] = {}
+        for case in cases:
+            knobs = implementation.knobs(case.call)
+            chosen = chosen or {k.name: k.values[rng.integers(len(k.values))] for k in knobs}
+            if not implementation.reject(case.call):
+                bench.add(implementation, case, chosen)
+                taken += 1
     assert taken >= least
     assert bench.failures(tmp_path) == []
 

@@ -51,25 +51,28 @@ class MatrixForm:
     dtype: str
     split: bool
     indexed: bool
+    unroll: int = UNROLLED
 
     @property
     def name(self) -> str:
         """Return the name of the C function."""
         suffix = ("" if self.split else "_plain") + ("_indexed" if self.indexed else "")
+        suffix += "" if self.unroll == UNROLLED else f"_{self.unroll}"
         return f"te_dsp_matrix_{self.dtype.replace('int', 's')}{suffix}"
 
 
 def matrix(form: MatrixForm) -> Intrinsic:
     """Return the intrinsic: ``result = requantized(wide @ weight.T + bias)`` for up to 4 rows."""
     dims = ("pairs", "outputs", "rows", *(("indices",) if form.indexed else ()))
-    return Intrinsic(form.name, _c(form), _meaning(form), dims, guard=GUARD)
+    return Intrinsic(form.name, _c(form), matrix_meaning(form), dims, guard=GUARD)
 
 
-def _meaning(form: MatrixForm) -> Any:
+def matrix_meaning(form: MatrixForm, block: int = ROWS) -> Any:
+    """Return what the intrinsic means for rows that are interleaved by `block`."""
     with prim_func("matrix") as tir:
         pairs, outputs, rows = tir.dim("pairs"), tir.dim("outputs"), tir.dim("rows")
         even = T.truncdiv(outputs + 1, 2) * 2
-        wide = tir.tensor("wide", (pairs, ROWS, 2), "int16")
+        wide = tir.tensor("wide", (pairs, block, 2), "int16")
         index = tir.tensor("index", (rows,), "int32") if form.indexed else None
         weight = tir.tensor("weight", (T.truncdiv(outputs + 1, 2), pairs, 2, 2), "int8")
         picks = (tir.dim("indices"),) if form.indexed else ()
@@ -100,7 +103,10 @@ def _weight(weight: Any, form: MatrixForm, place: tuple[Expr, Expr, Expr]) -> Ex
 
 
 def _c(form: MatrixForm) -> str:
+    fours = [f"{form.name.upper()}_PAIRS"] * (form.unroll // 4)
+    turn = [" ".join(fours[first : first + 2]) for first in range(0, len(fours), 2)]
     fields = {
+        "TURN": "\n        ".join(turn),
         "NAME": form.name,
         "MACRO": form.name.upper(),
         "TYPE": f"{form.dtype}_t",
@@ -175,8 +181,7 @@ static void @NAME@(const int16_t *wide, @INDEX@const int8_t *weight,
     const int16_t *x = wide;
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, w0 = 0, w1 = 0, w2 = 0, w3 = 0, a, b, v, w;
     __asm__ volatile(
-        "1:\\n\\t" @MACRO@_PAIRS @MACRO@_PAIRS
-        @MACRO@_PAIRS @MACRO@_PAIRS
+        "1:\\n\\t" @TURN@
         "ldr %[a], %[end]\\n\\t"
         "cmp %[x], %[a]\\n\\t"
         "bne 1b\\n\\t"

@@ -33,20 +33,44 @@ def groups_of(width: Any) -> Any:
     return (width + GROUP - 1) // GROUP
 
 
-def widen(dtype: str) -> Intrinsic:
-    """Return the intrinsic that widens ``x`` (rows, width) to ``wide`` (groups, 2, 4, 2) int16."""
+def widen(dtype: str, block: int = ROWS) -> Intrinsic:
+    """Return the intrinsic that widens ``x`` (rows, width) to ``wide`` (groups, 2, 4, 2) int16.
+
+    With another `block` than 4, that many rows are interleaved.
+    """
     source, name = (_C_S8, "s8") if dtype == "int8" else (_C_S16, "s16")
-    return Intrinsic(
-        f"te_dsp_widen_{name}", source, _meaning(dtype), ("rows", "width"), guard=GUARD
-    )
+    if block != ROWS:
+        name, source = f"{name}_{block}", _for_rows(source, block, name)
+    source = source.replace("@FOURS@", "")
+    dims = ("rows", "width")
+    return Intrinsic(f"te_dsp_widen_{name}", source, _meaning(dtype, block), dims, guard=GUARD)
 
 
-def _meaning(dtype: str) -> Any:
+def _for_rows(source: str, block: int, name: str) -> str:
+    """Return the C for rows that lie interleaved by `block`."""
+    odd, both = 4 * block, 8 * block
+    replaced = {
+        f"widen_{name}(": f"widen_{name}_{block}(",
+        "four rows": f"{block} rows",
+        "r < 4;": f"r < {block};",
+        "to], #16]": f"to], #{odd}]",
+        "to]], #32": f"to]], #{both}",
+        "to[8]": f"to[{2 * block}]",
+        "to[9]": f"to[{2 * block + 1}]",
+        "to += 8;": f"to += {2 * block};",
+    }
+    for old, new in replaced.items():
+        source = source.replace(old, new)
+    words = "\n".join([_WORD.rstrip()] * 4).replace("@ODD@", str(odd)).replace("@BOTH@", str(both))
+    return source.replace("@FOURS@", _FOURS.replace("@WORDS@", words))
+
+
+def _meaning(dtype: str, block: int) -> Any:
     with prim_func("widen") as tir:
         rows, width = tir.dim("rows"), tir.dim("width")
         x = tir.tensor("x", (rows, width), dtype)
-        wide = tir.tensor("wide", (T.truncdiv(width + 3, GROUP), 2, ROWS, 2), "int16")
-        with tir.loop("g", T.truncdiv(width + 3, GROUP)) as g, tir.loop("r", ROWS) as r:
+        wide = tir.tensor("wide", (T.truncdiv(width + 3, GROUP), 2, block, 2), "int16")
+        with tir.loop("g", T.truncdiv(width + 3, GROUP)) as g, tir.loop("r", block) as r:
             for place, element in enumerate(widened_order(dtype)):
                 tir.store(wide, (g, place // 2, r, place % 2), _element(x, r, g * GROUP + element))
     return tir.prim_func
@@ -64,7 +88,7 @@ static void te_dsp_widen_s8(const int8_t *x, int16_t *wide, int32_t rows, int32_
   for (int32_t r = 0; r < 4; ++r) {
     const int8_t *from = x + te_min(r, rows - 1) * width;
     int16_t *to = wide + 2 * r;
-    int32_t left = width;
+    int32_t left = width;@FOURS@
     for (; left >= 4; left -= 4) {
       int32_t even, odd;
       __asm__ volatile(
@@ -86,6 +110,23 @@ static void te_dsp_widen_s8(const int8_t *x, int16_t *wide, int32_t rows, int32_
   }
 }
 """
+
+_FOURS = """
+    for (; left >= 16; left -= 16) {
+      int32_t even, odd;
+      __asm__ volatile(
+@WORDS@
+          : [from] "+r"(from), [to] "+r"(to), [even] "=&r"(even), [odd] "=&r"(odd)
+          :
+          : "memory");
+    }"""
+
+_WORD = """\
+          "ldr %[odd], [%[from]], #4\\n\\t"
+          "sxtb16 %[even], %[odd]\\n\\t"
+          "sxtb16 %[odd], %[odd], ror #8\\n\\t"
+          "str %[odd], [%[to], #@ODD@]\\n\\t"
+          "str %[even], [%[to]], #@BOTH@\\n\\t" """
 
 _C_S16 = """
 /* Pairs of four rows side by side. */
