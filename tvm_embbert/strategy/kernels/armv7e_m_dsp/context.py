@@ -16,27 +16,35 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import ROWS
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import prim_func
 
+UNROLLED = 8
+"""Pairs of keys that a turn of the inner loop takes, unless tuned."""
 _STEP = 255
 """The greatest width that a load can add to its address."""
 
 
-def context(width: int) -> Intrinsic:
-    """Return the intrinsic: the mean of values (keys, width) for up to 4 rows of weights."""
-    name = f"te_dsp_context_{width}"
+def context(width: int, pairs: int = UNROLLED) -> Intrinsic:
+    """Return the intrinsic: the mean of values (keys, width) for up to 4 rows of weights.
+
+    A turn of the inner loop takes `pairs` pairs of keys, a power of two from 4 on.
+    """
+    name = f"te_dsp_context_{width}{'' if pairs == UNROLLED else f'_{pairs}'}"
     load = _LOAD if width <= _STEP else _LOAD_FAR
     source = _C.replace("@LOAD@", load)
-    for field, value in {"NAME": name, "MACRO": name.upper(), "WIDTH": str(width)}.items():
+    fields = {"NAME": name, "MACRO": name.upper(), "WIDTH": str(width)}
+    fields |= {"TURN": " ".join([f"{name.upper()}_PAIRS"] * (pairs // 4)), "REST": str(pairs - 1)}
+    for field, value in fields.items():
         source = source.replace(f"@{field}@", value)
-    return Intrinsic(name, source, _meaning(width), ("keys", "rows"), guard=GUARD)
+    return Intrinsic(name, source, context_meaning(width), ("keys", "rows"), guard=GUARD)
 
 
-def _meaning(width: int) -> Any:
+def context_meaning(width: int, block: int = ROWS) -> Any:
+    """Return what the intrinsic means for weights of `block` rows."""
     with prim_func("context") as tir:
         keys, rows = tir.dim("keys"), tir.dim("rows")
-        weights = tir.tensor("weights", (T.truncdiv(keys, 2), ROWS, 2), "int16")
-        last = tir.tensor("last", (ROWS,), "int32")
+        weights = tir.tensor("weights", (T.truncdiv(keys, 2), block, 2), "int16")
+        last = tir.tensor("last", (block,), "int32")
         v = tir.tensor("v", (keys, width), "int8")
-        totals = tir.tensor("totals", (ROWS,), "int32")
+        totals = tir.tensor("totals", (block,), "int32")
         numerator, shift = tir.scalar("numerator"), tir.scalar("shift")
         result = tir.tensor("result", (rows, width), "int8")
         total = tir.local("total", "int32")
@@ -96,7 +104,7 @@ static inline void @NAME@_store(int8_t *to, int32_t sum0, int32_t sum1, const in
 static void @NAME@(const int16_t *weights, const int32_t *last, const int8_t *values,
     const int32_t *totals, int32_t numerator, int32_t shift, int8_t *result, int32_t keys,
     int32_t rows) {
-  const int16_t *const eights = weights + 8 * ((keys >> 1) & ~7);
+  const int16_t *const eights = weights + 8 * ((keys >> 1) & ~@REST@);
   const int16_t *const end = weights + 8 * (keys >> 1);
   int8_t *const y1 = result + te_min(1, rows - 1) * @WIDTH@;
   int8_t *const y2 = result + te_min(2, rows - 1) * @WIDTH@;
@@ -112,7 +120,7 @@ static void @NAME@(const int16_t *weights, const int32_t *last, const int8_t *va
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, z0 = 0, z1 = 0, z2 = 0, z3 = 0, a, b, t, u;
     __asm__ volatile(
         "b 2f\\n"
-        "1:\\n\\t" @MACRO@_PAIRS @MACRO@_PAIRS
+        "1:\\n\\t" @TURN@
         "2:\\n\\t"
         "ldr %[a], %[eights]\\n\\t"
         "cmp %[w], %[a]\\n\\t"

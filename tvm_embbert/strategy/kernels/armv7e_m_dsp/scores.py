@@ -11,12 +11,14 @@ from typing import Any
 
 from tvm.script import tirx as T
 
-from tvm_embbert.strategy.kernels.arithmetic import tile_of, widened
+from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import GROUP, ROWS, widened_order
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, Tir, prim_func
 
+UNROLLED = 8
+"""Words of a key that a turn of the inner loop takes, unless tuned: that many, or a half of it."""
 HIDDEN = -(2**23)
 """The score of a key that is hidden: so far below all others that its weight is 0."""
 
@@ -27,11 +29,13 @@ class ScoresForm:
 
     width: int
     masked: bool
+    groups: int = UNROLLED
 
     @property
     def name(self) -> str:
         """Return the name of the C function."""
-        return f"te_dsp_scores_{self.width}{'_masked' if self.masked else ''}"
+        groups = "" if self.groups == UNROLLED else f"_{self.groups}"
+        return f"te_dsp_scores_{self.width}{groups}{'_masked' if self.masked else ''}"
 
 
 def scores(form: ScoresForm) -> Intrinsic:
@@ -42,6 +46,11 @@ def scores(form: ScoresForm) -> Intrinsic:
     is the largest.
     """
     return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=GUARD)
+
+
+def turn_of(size: int, most: int) -> int:
+    """Return the largest power of two up to `most` that divides `size`."""
+    return max(1 << n for n in range(most.bit_length()) if size % (1 << n) == 0)
 
 
 def split_score(j: Expr, r: int) -> tuple[Any, Any]:
@@ -100,7 +109,7 @@ def _seen(hidden: Any, j: Expr, score: Expr) -> Expr:
 
 
 def _c(form: ScoresForm) -> str:
-    unrolled = tile_of(form.width // GROUP)
+    unrolled = turn_of(form.width // GROUP, form.groups)
     fields = {
         "NAME": form.name,
         "MACRO": form.name.upper(),

@@ -15,16 +15,28 @@ from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 
 
-def weights(shifted: bool) -> Intrinsic:
+def weights(shifted: bool, unroll: int = 1) -> Intrinsic:
     """Return the intrinsic: ``weights`` (pairs of keys, 4, 2) int16 and each row's sum.
 
     The weights may take the memory of ``low``; those of an odd key take that of its scores. The
-    table's last entry must be 0. Where scores are shifted, their distance is limited first.
+    table's last entry must be 0. Where scores are shifted, their distance is limited first. A turn
+    of the loop takes `unroll` pairs of keys.
     """
-    name = f"te_dsp_weights{'_shifted' if shifted else ''}"
-    source = _C.replace("@NAME@", name).replace("@INDEX@", _SHIFTED if shifted else _INDEX)
-    source = source.replace("@UNUSED@", "" if shifted else "\n  (void)limit, (void)shift;")
+    name = f"te_dsp_weights{'' if unroll == 1 else f'_{unroll}'}{'_shifted' if shifted else ''}"
+    source = weights_c(_C, name, shifted).replace("@UNROLL@\n", unrolled(unroll))
     return Intrinsic(name, source, _meaning(shifted), ("keys",), guard=GUARD)
+
+
+def unrolled(times: int) -> str:
+    """Return the line in front of a C loop of which so many turns are to be made one."""
+    return "" if times == 1 else f"#pragma GCC unroll {times}\n"
+
+
+def weights_c(source: str, name: str, shifted: bool) -> str:
+    """Return C that computes indices of the table, behind a function for one of them."""
+    source = (_C_INDEX + source).replace("@NAME@", name)
+    source = source.replace("@INDEX@", _SHIFTED if shifted else _INDEX)
+    return source.replace("@UNUSED@", "" if shifted else "\n  (void)limit, (void)shift;")
 
 
 def _meaning(shifted: bool) -> Any:
@@ -45,17 +57,18 @@ def _meaning(shifted: bool) -> Any:
             with tir.loop("j", pairs * 2) as j:
                 lower, upper = split_score(j, r)
                 score = widened(high[upper]) * 65536 + unsigned(low[lower])
-                weight = table[_index(tops[r] - score, shifted, scaling)]
+                weight = table[index_of(tops[r] - score, shifted, scaling)]
                 tir.store(found, lower, T.Cast("int16", weight))
                 tir.accumulate(totals, r, widened(found[lower]))
             with tir.when(T.truncmod(keys, 2) > 0):
-                index = _index(tops[r] - last[r], shifted, scaling)
+                index = index_of(tops[r] - last[r], shifted, scaling)
                 tir.store(last, r, widened(table[index]))
                 tir.accumulate(totals, r, last[r])
     return tir.prim_func
 
 
-def _index(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> Expr:
+def index_of(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> Expr:
+    """Return the table's entry for a distance from the largest score."""
     limit, multiplier, shift = scaling
     steps = T.min(distance, limit) + arithmetic("int32", "rounding_offset", multiplier, shift)
     scaled = arithmetic("int32", "shift_left", steps, shift) if shifted else steps
@@ -65,7 +78,7 @@ def _index(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> E
 _INDEX = "top - score"
 _SHIFTED = "te_shift_left(te_min(top - score, limit), shift)"
 
-_C = """
+_C_INDEX = """
 static inline uint32_t @NAME@_index(int32_t score, int32_t top, int32_t limit,
     int32_t multiplier, int32_t shift) {@UNUSED@
   const int32_t distance = @INDEX@;
@@ -75,7 +88,9 @@ static inline uint32_t @NAME@_index(int32_t score, int32_t top, int32_t limit,
           : "r"(distance), "r"(multiplier));
   return index;
 }
+"""
 
+_C = """
 /* The weights of a row for two keys, whose scores are in the halves of two words. */
 static inline uint32_t @NAME@_pair(uint32_t low, uint32_t high, const uint8_t *table,
     int32_t top, int32_t limit, int32_t multiplier, int32_t shift, int32_t *total) {
@@ -102,6 +117,7 @@ static void @NAME@(const int16_t *low, const int8_t *high, int32_t *last,
     uint32_t *to = (uint32_t *)weights + r;
     const int32_t top0 = tops[r] + offset, top1 = tops[r + 1] + offset;
     int32_t total0 = 0, total1 = 0;
+@UNROLL@
     for (const uint32_t *const end = lows + 4 * (keys >> 1); lows != end; lows += 4) {
       uint32_t high0, high1;
       __asm__("sxtb16 %0, %1" : "=r"(high0) : "r"(*highs));
