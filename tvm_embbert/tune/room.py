@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tvm_embbert.strategy.knobs import Config, Knob, Value
 from tvm_embbert.tune.candidate import Candidate
+from tvm_embbert.tune.meter import invalid
 from tvm_embbert.tune.records import Point, Record
+from tvm_embbert.tune.session import default_config
+from tvm_embbert.tune.task import Task
 from tvm_embbert.tune.whole import Whole, as_schedules
+
+TOLERANCE = 50
+"""A candidate may break the limit by this share of it."""
 
 
 class Room:
@@ -19,8 +28,28 @@ class Room:
     """
 
     def __init__(self, whole: Whole, limit: int) -> None:
-        self._whole, self._limit = whole, limit
+        # The other kernels may come to take less, and tiles that suit this one better.
+        self._whole, self._limit = whole, limit + limit // TOLERANCE
         self._arenas: dict[tuple[str, int, int], int] = {}
+
+    def narrow(self, task: Task) -> Task:
+        """Return the task without values of knobs that there is no room for.
+
+        A value stays if there is room for it with the defaults, or with one other value beside.
+        """
+        usual = default_config(task)
+        return replace(
+            task, narrowed=tuple(self._narrowed(task, knob, usual) for knob in task.knobs)
+        )
+
+    def _narrowed(self, task: Task, knob: Knob, usual: Config) -> Knob:
+        kept = [v for v in knob.values if v == knob.default or self._fits(task, knob, v, usual)]
+        return replace(knob, values=tuple(kept))
+
+    def _fits(self, task: Task, knob: Knob, value: Value, usual: Config) -> bool:
+        beside = ({other.name: v} for other in task.knobs if other != knob for v in other.values)
+        tried = (Candidate(task, {**usual, **b, knob.name: value}) for b in ({}, *beside))
+        return any(not invalid(c) and not self.refusal(c) for c in tried)
 
     def refusal(self, candidate: Candidate) -> str:
         """Return why there is no room for a candidate, or the empty string."""

@@ -41,6 +41,8 @@ class Task:
         Tokens of the input.
     steps : list of str
         Names of all calls that it stands for.
+    narrowed : tuple of Knob or None
+        The knobs with the values that are worth a try; None for all of the implementation's.
     """
 
     implementation: Implementation
@@ -51,6 +53,7 @@ class Task:
     rows: int
     length: int
     steps: list[str] = field(default_factory=list)
+    narrowed: tuple[Knob, ...] | None = None
 
     @property
     def operator(self) -> str:
@@ -70,7 +73,7 @@ class Task:
     @cached_property
     def knobs(self) -> tuple[Knob, ...]:
         """Return what there is to choose."""
-        return self.implementation.space(self.call)
+        return self.narrowed or self.implementation.space(self.call)
 
     @property
     def size(self) -> int:

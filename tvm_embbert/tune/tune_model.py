@@ -119,7 +119,6 @@ def tune_model(
     length = _length(module, options)
     tasks = extract_tasks(module, target.core.isa, length, overrides, options.operators)
     _check_operators(tasks, options.operators, module)
-    told.tasks(tasks)
     measured_by = meter or EmulatorMeter(target, options.jobs)
     conditions = _conditions(target, measured_by)
     log = TrialLog.open(out / LOG, _header(conditions, length, options), options.resume)
@@ -128,6 +127,8 @@ def tune_model(
     told.model(before)
     limit = before.arena + before.arena // SLACK if options.arena is None else options.arena
     room = Room(whole, max(limit, before.arena))
+    tasks = [room.narrow(task) for task in tasks]
+    told.tasks(tasks)
     _search(tasks, Recorder(tasks, measured_by, log, told.trial, room.refusal), options, target)
     weigher = Weigher(
         whole,
