@@ -16,7 +16,7 @@ from tvm_embbert.compiler import quantize_model
 from tvm_embbert.folder import write_text
 from tvm_embbert.models.checkpoint import load_model
 from tvm_embbert.target_file import load_target
-from tvm_embbert.tune.metaschedule import SearchOptions
+from tvm_embbert.tune.meta.search import SearchOptions
 from tvm_embbert.tune.meter import EmulatorMeter
 from tvm_embbert.tune.session import SMALL, Recorder, tune
 from tvm_embbert.tune.task import Task, extract_tasks

@@ -9,7 +9,7 @@ import pytest
 from made_up import FormulaMeter, cost
 
 from tvm_embbert.tune.front import front, record_of
-from tvm_embbert.tune.metaschedule import SearchOptions
+from tvm_embbert.tune.meta.search import SearchOptions
 from tvm_embbert.tune.session import Recorder, all_configs, best_of, default_config, tune
 from tvm_embbert.tune.task import Task
 from tvm_embbert.tune.trial_log import TrialLog

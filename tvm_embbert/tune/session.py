@@ -145,7 +145,7 @@ def tune(
     first : sequence
         Candidates to measure before the search, such as the best of another core.
     """
-    from tvm_embbert.tune.metaschedule import Measured, search
+    from tvm_embbert.tune.meta.search import Measured, search
 
     begun = recorder.measure([(t.name, default_config(t)) for t in tasks], required=True)
     begun += recorder.measure(first)

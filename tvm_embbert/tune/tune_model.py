@@ -205,7 +205,7 @@ def _header(conditions: Conditions, length: int, options: TuneOptions) -> dict[s
 def _search(
     tasks: Sequence[Task], recorder: Recorder, options: TuneOptions, target: Target
 ) -> None:
-    from tvm_embbert.tune.metaschedule import SearchOptions
+    from tvm_embbert.tune.meta.search import SearchOptions
 
     source = nearest_core(target.core) if options.source is None else options.source
     known = known_elsewhere(tasks, source) if source not in ("", "none") else []
