@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_levels import INTERNAL, Level, write_levels
 from kernel_bench import Case
 
 from tvm_embbert.codegen.c_printer import CFunction, print_c
+from tvm_embbert.codegen.library import ARITHMETIC
 from tvm_embbert.measure import ModelSources, build_image, open_session
-from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
-from tvm_embbert.strategy.knobs import Config
+from tvm_embbert.strategy.knobs import OPTIMIZE, Config
 from tvm_embbert.strategy.operator import Implementation, Kernel, Tensor
 from tvm_embbert.target import Target
 
@@ -54,6 +55,7 @@ class EmulatedBench:
         self._target = target
         self._functions: dict[CFunction, str] = {}
         self._intrinsics: dict[str, Intrinsic] = {}
+        self._levels: dict[str, Level] = {}
         self._blob = _Blob()
         self._cases: list[str] = []
         self.labels: list[str] = []
@@ -66,11 +68,20 @@ class EmulatedBench:
     def add(self, implementation: Implementation, case: Case, chosen: Config | None = None) -> None:
         """Add a case, to be computed by an implementation that takes it, with values of knobs."""
         kernel = implementation.build(case.call, chosen)
-        self._intrinsics.update({i.name: i for i in kernel.intrinsics})
-        printed = print_c(lower_tir(kernel.prim_func), not kernel.in_place, self._intrinsics)
-        name = self._functions.setdefault(printed, f"kernel_{len(self._functions)}")
+        called = {i.name: i for i in kernel.intrinsics}
+        printed = print_c(lower_tir(kernel.prim_func), not kernel.in_place, called)
+        name = self._named(printed, called, kernel.optimize)
         self._cases.append(self._case(name, printed, kernel, case))
         self.labels.append(f"{implementation.name}: {case.label}, {dict(chosen or {})}")
+
+    def _named(self, printed: CFunction, called: dict[str, Intrinsic], level: str) -> str:
+        """Return the kernel's name in C; those of another level than the default have a file."""
+        if level == OPTIMIZE.default:
+            self._intrinsics.update(called)
+            return self._functions.setdefault(printed, f"kernel_{len(self._functions)}")
+        unit = self._levels.setdefault(level, Level(level))
+        unit.intrinsics.update(called)
+        return unit.add(printed)
 
     def add_intrinsic(
         self, intrinsic: Intrinsic, arrays: Sequence[Any], dims: dict[str, int]
@@ -181,20 +192,22 @@ class EmulatedBench:
         (folder / "include" / "tvmgen_bench.h").write_text(_HEADER)
         blob = folder / "cases.bin"
         blob.write_bytes(bytes(self._blob.data))
-        arithmetic = RUNTIME / "include" / "tvm_embbert_arithmetic.h"
         headers = dict.fromkeys(h for i in self._intrinsics.values() for h in i.headers)
         parts = [f"#include <{h}>\n" for h in headers]
-        parts += [f'#include "{arithmetic}"\n', _PROLOGUE.format(blob=blob, ram=RAM, fill=FILL)]
+        parts += [f'#include "{ARITHMETIC}"\n#include "{INTERNAL}"\n']
+        parts += [_PROLOGUE.format(blob=blob, ram=RAM, fill=FILL)]
         parts += [f"{i.c}\n" for i in self._intrinsics.values()]
         for printed, name in self._functions.items():
             parts += ["static ", printed.definition(name), _trampoline(name, printed)]
+        parts += [_trampoline(n, f) for unit in self._levels.values() for f, n in unit.named()]
         parts += self._cases
         listed = ",\n".join(f"CASE_{i}" for i in range(len(self._cases)))
         parts.append(f"static const struct test_case cases[] = {{{listed}}};\n")
         parts.append(_EPILOGUE.format(margin=MARGIN, fill=FILL))
         source = folder / "bench.c"
         source.write_text("".join(parts))
-        return ModelSources("bench", (source,), folder / "include")
+        others = write_levels(self._levels, folder)
+        return ModelSources("bench", (source, *others), folder / "include")
 
 
 def _scratch(kernel: Kernel, case: Case) -> list[tuple[tuple[int, ...], str]]:

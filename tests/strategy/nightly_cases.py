@@ -1,7 +1,7 @@
 """Random cases in batches, each case with an address by which it is drawn again.
 
 An address is ``seed/board/operator/turn/form/case``: with the same generators it is the same case
-on every machine.
+on every machine, with the same values of the kernel's knobs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from itertools import count
 import numpy as np
 from kernel_bench import Case
 from random_cases import GENERATORS, SIZES, case_of, drawn_from
+from vector_cases import drawn
 
 from tvm_embbert.errors import UsageError
+from tvm_embbert.strategy.knobs import Config
+from tvm_embbert.strategy.operator import Implementation
 from tvm_embbert.target_file import list_targets
 
 HOST = "host"
@@ -71,6 +74,18 @@ class Batch:
 
     def __str__(self) -> str:
         return f"{self.seed}/{self.board}/{self.operator}/{self.turn}"
+
+
+def knobs_of(case: Case, implementation: Implementation) -> Config:
+    """Return values of a kernel's knobs: drawn for every other case, the defaults for the rest.
+
+    Cases of a form have the same ones, so that they share a kernel.
+    """
+    form, _, index = case.label.rpartition("/")
+    # Of the forms' cases as the quantiser makes them, half have drawn values, too.
+    if (int(form.rpartition("/")[2]) + int(index) // 2) % 2:
+        return {}
+    return drawn(np.random.default_rng(zlib.crc32(form.encode())), implementation, case.call)
 
 
 def case_at(address: str) -> tuple[Batch, Case]:

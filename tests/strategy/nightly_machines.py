@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from emulated_bench import EmulatedBench
 from kernel_bench import Case, KernelBench
-from nightly_cases import HOST, Batch
+from nightly_cases import HOST, Batch, knobs_of
 
 from tvm_embbert.errors import EmbBertError
 from tvm_embbert.strategy import registry
@@ -122,7 +122,7 @@ def _run_on_board(target: Target, cases: Sequence[Case], folder: Path) -> list[s
     isas = []
     for case in cases:
         implementation = registry.choose(case.call, target.core.isa).implementation
-        bench.add(implementation, case)
+        bench.add(implementation, case, knobs_of(case, implementation))
         isas.append(implementation.isa)
     wrong = bench.failures(folder)
     assert wrong == [], f"differs from the reference: {wrong[0]}"

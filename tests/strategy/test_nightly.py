@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,23 @@ import numpy as np
 import pytest
 import test_kernels_mve
 import test_kernels_rvv
+import test_kernels_scalar
 from dsp_cases import DSP_CASES
 from kernel_bench import Case
-from nightly_cases import FAMILIES, FORMS, HOST, Batch, boards, case_at, emulated_cases, plan
+from nightly_cases import (
+    FAMILIES,
+    FORMS,
+    HOST,
+    Batch,
+    boards,
+    case_at,
+    emulated_cases,
+    knobs_of,
+    plan,
+)
 from nightly_machines import Outcome, run_batch
 from random_cases import GENERATORS, drawn_from
+from vector_cases import forms_of
 
 from tvm_embbert.errors import UsageError
 from tvm_embbert.strategy import registry
@@ -25,8 +38,8 @@ from tvm_embbert.strategy.operator import Operator
 from tvm_embbert.target import INSTRUCTION_SETS
 from tvm_embbert.target_file import load_target
 
-AT_LEAST = 2000
-"""Random cases on emulated boards in each run of the tests."""
+AT_LEAST = 400
+"""Random cases of each instruction set in each run of the tests."""
 
 
 def all_right(batch: Batch) -> Outcome:
@@ -70,6 +83,20 @@ def _assert_same(a: Case, b: Case) -> None:
     assert (a.label, a.sizes) == (b.label, b.sizes)
     for x, y in zip([*a.args, *a.call.args], [*b.args, *b.call.args], strict=True):
         assert np.array_equal(x, y) if isinstance(x, np.ndarray) else x == y
+
+
+def test_every_other_case_has_drawn_knobs_that_its_address_reproduces():
+    board, operator = "virt-rv32", "attention"
+    kernel = next(i for i in registry.implementations(operator) if i.isa == "rv32im")
+    batch = Batch(7, board, operator, 2)
+    cases = [case for form in batch.forms() for case in form]
+    chosen = {case.label: knobs_of(case, kernel) for case in cases}
+    drawn = {label: config for label, config in chosen.items() if config}
+    assert len(drawn) == batch.size // 2
+    assert sum(int(label[-1]) % 2 for label in drawn) == batch.size // 4
+    assert all(knobs_of(case_at(label)[1], kernel) == config for label, config in drawn.items())
+    for knob in kernel.space(cases[0].call):
+        assert len({config[knob.name] for config in drawn.values()}) > 1
 
 
 def test_other_seeds_turns_and_boards_are_other_cases():
@@ -166,7 +193,7 @@ def test_an_image_that_crashes_is_traced_to_its_case(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         nightly_machines.EmulatedBench,
         "failures",
-        lambda bench, _: [label for label in bench.labels if label.endswith(first.label)],
+        lambda bench, _: [label for label in bench.labels if f" {first.label}, " in label],
     )
     outcome = run_batch(batch)
     assert list(outcome.wrong) == [first.label]
@@ -189,31 +216,47 @@ def test_stored_cases_are_of_every_instruction_set():
 
 
 def test_there_are_enough_cases_in_every_run_of_the_tests():
-    assert _dsp_cases() + _mve_cases() + _rvv_cases() >= AT_LEAST
+    counts = {"DSP": _dsp_cases(), "MVE": _mve_cases(), "RVV": _rvv_cases(), **_scalar_cases()}
+    assert min(counts.values()) >= AT_LEAST, counts
 
 
 def _dsp_cases() -> int:
-    found = 0
-    for operator, (generate, _) in DSP_CASES.items():
-        (kernel,) = (i for i in registry.implementations(operator) if i.isa == "armv7e-m-dsp")
-        found += sum(not kernel.reject(case.call) for case in generate(0))
-    return found
+    cases = {o: list(generate(0)) for o, (generate, _) in DSP_CASES.items()}
+    return sum(_taken("armv7e-m-dsp", o, drawn) for o, drawn in cases.items())
 
 
 def _mve_cases() -> int:
-    module, found = test_kernels_mve, 0
-    for sizes in (module.ODD, module.WHOLE, module.MIXED):
-        with drawn_from(sizes):
-            cases = [c for o in module.OPERATORS for c in module.cases_of(o, 0)]
-        found += sum(module.implementation_of(c.call).isa == module.ISA for c in cases)
-    return found
+    module = test_kernels_mve
+    sizes = (module.ODD, module.WHOLE, module.MIXED)
+    return _vector_cases(module.ISA, 1, sizes, module.FORMS, module.CASES)
 
 
 def _rvv_cases() -> int:
-    module, found = test_kernels_rvv, 0
-    for sizes in (module.ODD, module.WHOLE):
-        with drawn_from(sizes):
-            cases = [c for o in module.OPERATORS for c in module.cases_of(o, 0)]
-        sets = [module.ISA, "portable"]
-        found += sum(registry.choose(c.call, sets).implementation.isa == sets[0] for c in cases)
+    module = test_kernels_rvv
+    sizes = (module.ODD, module.WHOLE)
+    return _vector_cases(module.ISA, 2, sizes, module.FORMS, module.CASES)
+
+
+def _vector_cases(
+    isa: str, stream: int, sizes: Sequence[Sequence[int]], forms: Mapping[str, int], count: int
+) -> int:
+    """Return how many cases the kernels take in a run of their test."""
+    found = 0
+    for choice in sizes:
+        with drawn_from(choice):
+            for operator, number in forms.items():
+                drawn = forms_of(operator, stream, range(number), count)
+                found += _taken(isa, operator, [case for form in drawn for case in form])
     return found
+
+
+def _scalar_cases() -> dict[str, int]:
+    """Return how many cases of all operators the kernels take on each board."""
+    module = test_kernels_scalar
+    drawn = {o: [case for case, _ in module.cases_of(o, 0)] for o in module.FORMS}
+    return {b: sum(_taken(s, o, c) for o, c in drawn.items()) for b, s in module.BOARDS.items()}
+
+
+def _taken(isa: str, operator: str, cases: Sequence[Case]) -> int:
+    (kernel,) = (i for i in registry.implementations(operator) if i.isa == isa)
+    return sum(not kernel.reject(case.call) for case in cases)
