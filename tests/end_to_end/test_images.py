@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from flow import Compile
 
+import tvm_embbert
 from tvm_embbert.measure import memory_use
+from tvm_embbert.models.checkpoint import Model
 from tvm_embbert.models.text import read_labelled
+from tvm_embbert.quantize.integer_module import IntegerModule
+from tvm_embbert.target_file import load_target
 from tvm_embbert.validation import validate
 
 DATA = Path(__file__).parent.parent / "data"
@@ -39,6 +44,23 @@ def test_host_library_equals_the_reference_on_all_of_snips(compiled_for: Compile
     assert result["rows"] == result["identical_rows"] == 700
     assert result["accuracy"]["image"] == result["accuracy"]["reference"]
     assert result["instructions"] is None
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("board", [*BOARDS[:3], *BOARDS[-2:]])
+def test_kernels_of_each_instruction_set_run_on_the_host(
+    snips: Model, snips_integer: IntegerModule, board: str, tmp_path: Path
+) -> None:
+    """Where this machine cannot take an intrinsic's C, its meaning runs, under the sanitizers."""
+    host, sets = load_target("host"), load_target(board).core.isa
+    target = replace(host, core=replace(host.core, isa=sets))
+    lowered = tvm_embbert.lower_model(snips, snips_integer, target)
+    used = {step.choice.implementation.isa for step in lowered.program.steps}
+    assert used == set(sets)
+    compiled = tvm_embbert.build(lowered, tmp_path / "out", snips, measure=False, debug=True)
+    for length in (1, 7, 33):
+        ids = random_ids(length)
+        assert compiled.run(ids).logits.tobytes() == snips_integer.run(ids).tobytes(), length
 
 
 @pytest.mark.emulator
