@@ -33,7 +33,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
 RESULTS = Path(__file__).with_name("results.json")
 BEGIN, END = "<!-- loops -->\n\n", "\n<!-- end of loops -->"
 BOARDS = ("mps2-an385", "mps2-an386", "mps3-an547", "virt-rv32", "virt-rv32v")
-"""A board of each instruction set, and of each architecture with portable kernels."""
+"""A board of each instruction set; all have portable kernels as well."""
 _FLAGS = {"armv8.1-m-mve": ("-m", "armv8.1-m.main")}
 """What objdump must be told to know the instructions of a set."""
 _KERNEL = re.compile(r"tvmgen_\w+?_((?:[a-z]+_)*?kernel_\d+)$")

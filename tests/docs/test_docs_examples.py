@@ -70,7 +70,7 @@ def test_budgets_and_debug_builds(tmp_path: Path) -> None:
 
 @pytest.mark.emulator
 def test_operator_for_an_instruction_set(tmp_path: Path) -> None:
-    assert follow("docs/adding-an-operator.md", tmp_path, ("emulator",)) == 2
+    assert follow("docs/adding-an-operator.md", tmp_path, ("emulator",)) == 3
 
 
 def _check_header(header: str) -> None:
