@@ -11,14 +11,14 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from control_flow import ControlFlow, Line, Loop
-from products import Products, products_of
+from products import PAIRED, Products, products_of
 
 import tvm_embbert
 from tvm_embbert.folder import write_text
@@ -106,11 +106,15 @@ def turns_on(model: Model, integer: IntegerModule, board: str) -> Iterator[Turn]
         out = Path(folder) / "out"
         compiled = tvm_embbert.build(lowered, out, model, measure=False)
         stem = image_stem(compiled.report["model"]["name"], board)
-        yield from turns_in(out / "image" / f"{stem}.elf", lowered.target)
+        sets = {s.kernel: s.choice.implementation.isa for s in lowered.program.steps}
+        yield from turns_in(out / "image" / f"{stem}.elf", lowered.target, sets)
 
 
-def turns_in(elf: Path, target: Target) -> Iterator[Turn]:
-    """Yield what there is in the kernels of an image and the functions that these call."""
+def turns_in(elf: Path, target: Target, sets: Mapping[str, str]) -> Iterator[Turn]:
+    """Yield what there is in the kernels of an image and the functions that these call.
+
+    `sets` has the instruction set of each kernel.
+    """
     cross = CROSS_TOOLCHAINS[target.core.toolchain]
     users = _users(elf, target)
     flags = _FLAGS.get(target.core.isa[0], ())
@@ -118,15 +122,20 @@ def turns_in(elf: Path, target: Target) -> Iterator[Turn]:
     for label, group in groupby(lines, key=lambda line: line[0]):
         if label in users:
             code = [Line(at, i) for _, at, i in group if not str(i).startswith(".")]
-            yield from turns_of(label, users[label], ControlFlow(code))
+            used = {sets[kernel] for kernel in users[label]}
+            paired = PAIRED.get(used.pop(), ()) if len(used) == 1 else ()
+            yield from turns_of(label, users[label], ControlFlow(code), paired)
 
 
-def turns_of(function: str, kernels: tuple[str, ...], flow: ControlFlow) -> Iterator[Turn]:
+def turns_of(
+    function: str, kernels: tuple[str, ...], flow: ControlFlow, paired: Collection[str] = ()
+) -> Iterator[Turn]:
     """Yield the innermost loops of a function, or all of it where it has none.
 
-    Products in the code around the innermost loops, which no turn has, are told as well.
+    Products in the code around the innermost loops, which no turn has, are told as well. The
+    instructions in `paired` make two.
     """
-    products, loops = products_of(flow), flow.innermost()
+    products, loops = products_of(flow, paired), flow.innermost()
     if loops is None:
         yield Turn(function, kernels, "loops not to be told apart", None, None)
         return

@@ -7,12 +7,16 @@ not add (SMULL) requantise: they are not counted.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from control_flow import ControlFlow, Line
 
 VECTOR_BITS = 128
 """Bits of a vector register: of MVE always, of RVV on the board that is emulated."""
+
+PAIRED = {"armv7-m": ("smlal",), "rv32im": ("mul",)}
+"""Instruction set: what multiplies two rows in a word by a weight, in its kernels alone."""
 
 _THUMB_ONE = re.compile(r"(?:mla|mls|muls?|smlal|umlal|smulw?[bt]{1,2}|smla[lw]?[bt]{1,2})")
 _THUMB_TWO = re.compile(r"(?:smlad|smlsd|smuad|smusd|smlald|smlsld)x?")
@@ -34,8 +38,8 @@ class Products:
     exact: bool = True
 
 
-def products_of(flow: ControlFlow) -> list[Products]:
-    """Return the products of each instruction of a function."""
+def products_of(flow: ControlFlow, paired: Collection[str] = ()) -> list[Products]:
+    """Return the products of each instruction of a function; `paired` ones make two."""
     configured = _configurations(flow)
     made = [_of_arm(line) or Products(0) for line in flow.lines]
     for place, line in enumerate(flow.lines):
@@ -43,6 +47,8 @@ def products_of(flow: ControlFlow) -> list[Products]:
             made[place] = Products(1)
         if _RVV.fullmatch(line.name):
             made[place] = _lanes(configured[place])
+        if line.name in paired:
+            made[place] = Products(2)
     return made
 
 

@@ -8,7 +8,7 @@ import loops
 import pytest
 from control_flow import ControlFlow, Line
 from loops import BEGIN, BOARDS, END, PAGE, Turn, turns_of
-from products import Products, products_of
+from products import PAIRED, Products, products_of
 
 import tvm_embbert
 from tvm_embbert.measure.disassembly import instructions_in
@@ -224,6 +224,15 @@ def test_vector_type_that_depends_on_the_way_is_unknown():
 @pytest.mark.parametrize(("mnemonic", "number"), [("mul", 1), ("mulh", 0), ("mulhu", 0)])
 def test_products_of_scalar_riscv(mnemonic: str, number: int):
     assert products_of(flow_of(f"{mnemonic} a0,a1,a2", RISCV)) == [Products(number)]
+
+
+@pytest.mark.parametrize(
+    ("code", "parse", "isa"),
+    [("smlal r0, r1, r2, r3", ARM, "armv7-m"), ("mul a0,a1,a2", RISCV, "rv32im")],
+)
+def test_what_multiplies_two_rows_in_a_word_makes_two(code: str, parse: Parse, isa: str):
+    assert products_of(flow_of(code, parse), PAIRED[isa]) == [Products(2)]
+    assert products_of(flow_of(code, parse)) == [Products(1)]
 
 
 @pytest.fixture(scope="module")
