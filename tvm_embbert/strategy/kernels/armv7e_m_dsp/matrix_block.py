@@ -145,6 +145,7 @@ def _c(form: BlockForm) -> str:
         "SCALE": "".join(_scale(right) for right in _rights(form)),
         "PLACES": "\n".join(_place(form, r) for r in rows),
         "BEGIN": "\n".join(_begin(form, r, turn.registers) for r in rows),
+        "WALK": f"    {', '.join(f'{p} += 2' for p in ('multiplier', *_walked(form)))};",
         "STORE": "\n".join(_store(form, r) for r in rows),
         "NAME": form.name,
         "BITS": form.matrix.dtype.removeprefix("int"),
@@ -165,6 +166,11 @@ def _c(form: BlockForm) -> str:
     for name, value in fields.items():
         source = source.replace(f"@{name}@", value)
     return source
+
+
+def _walked(form: BlockForm) -> list[str]:
+    biases = numbered("b", form.rows) if form.matrix.indexed else ["bias"]
+    return [*biases, *numbered("y", form.rows)]
 
 
 def _rights(form: BlockForm) -> set[int]:
@@ -191,18 +197,18 @@ def _looped(form: BlockForm, turn: _Turn) -> list[str]:
 def _place(form: BlockForm, row: int) -> str:
     """Declare where a row's result and biases are; a row that is not there repeats the last."""
     last = f"te_min({row}, rows - 1)" if row else "0"
-    to = f"  @TYPE@ *const y{row} = result + {last} * @OUTPUTS@;"
+    to = f"  @TYPE@ *y{row} = result + {last} * @OUTPUTS@;"
     even = form.outputs + form.outputs % 2
     if not form.matrix.indexed:
         return to
-    return f"{to}\n  const int32_t *const b{row} = bias + index[{last}] * {even};"
+    return f"{to}\n  const int32_t *b{row} = bias + index[{last}] * {even};"
 
 
 def _begin(form: BlockForm, row: int, registers: dict[str, str]) -> str:
     """Declare a row's two sums."""
     bias = f"b{row}" if form.matrix.indexed else "bias"
-    lower = f"{bias}[o]"
-    upper = f"{bias}[o + 1]"
+    lower = f"{bias}[0]"
+    upper = f"{bias}[1]"
     if form.matrix.split:
         upper = f"{lower} + {upper} * 256"
     return declarations(registers, {f"s{row}": lower, f"w{row}": upper})
@@ -214,8 +220,8 @@ def _store(form: BlockForm, row: int) -> str:
     shift = 0 if form.matrix.split else form.shift
     both = "if (o + 1 < @OUTPUTS@) " if form.outputs % 2 else ""
     return (
-        f"    y{row}[o] = {_scaled(form, f's{row}', 0, form.shift, 0)};\n"
-        f"    {both}y{row}[o + 1] = {_scaled(form, upper, 1, shift, left)};"
+        f"    y{row}[0] = {_scaled(form, f's{row}', 0, form.shift, 0)};\n"
+        f"    {both}y{row}[1] = {_scaled(form, upper, 1, shift, left)};"
     )
 
 
@@ -243,8 +249,9 @@ static void @NAME@(const int16_t *wide, @INDEX@const int8_t *weight,
         : [end] "m"(end)
         : @CLOBBERS@);
     weight = at;
-    const int32_t m0 = multiplier[o], m1 = multiplier[o + 1];
+    const int32_t m0 = multiplier[0], m1 = multiplier[1];
 @STORE@
+@WALK@
   }
 }
 """

@@ -16,40 +16,62 @@ from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 
 GROUP_ROWS = 16
-"""Rows that share the pairs."""
+"""Rows that share the pairs, unless tuned."""
 UNROLLED = 8
-"""Taps that a turn of the inner loop takes: their number is a multiple."""
+"""Taps that a turn of the inner loop takes, unless tuned: their number is a multiple."""
 
 
-def neighbours() -> Intrinsic:
-    """Return the intrinsic: ``pairs`` (taps + 14, 2, 2) of rows (y, y + 1) for two channels.
+def neighbours(group: int = GROUP_ROWS) -> Intrinsic:
+    """Return the intrinsic: ``pairs`` (taps + group - 2, 2, 2) of rows (y, y + 1), two channels.
 
     The first y is ``taps - 1`` rows in front of the group's first row; pairs are written up to the
     group's last row.
     """
-    return Intrinsic(
-        "te_dsp_neighbours", _PAIRS, _pairs(), ("taps", "before", "rows", "channels"), guard=GUARD
-    )
+    name = "te_dsp_neighbours"
+    source = _PAIRS
+    if group != GROUP_ROWS:
+        name = f"{name}_{group}"
+        for old, new in {
+            "TE_DSP_NEIGHBOURS": name.upper(),
+            "te_dsp_neighbours(": f"{name}(",
+            "up to 16": f"up to {group}",
+            "first, 16)": f"first, {group})",
+            "  for (; left > 1; left -= 2) {": _eights(name.upper())
+            + "  for (; left > 1; left -= 2) {",
+        }.items():
+            source = source.replace(old, new)
+    dims = ("taps", "before", "rows", "channels")
+    return Intrinsic(name, source, _pairs(group), dims, guard=GUARD)
 
 
-def taps() -> Intrinsic:
-    """Return the intrinsic: up to 16 rows of two channels of the result."""
-    return Intrinsic("te_dsp_taps", _TAPS, _taps(), ("taps", "rows", "channels"), guard=GUARD)
+def _eights(macro: str) -> str:
+    """Return the loop of the C that makes eight pairs a turn."""
+    start, end = _PAIRS.index(_TWOS), _PAIRS.index("  if (left > 0) {")
+    loop = _PAIRS[start:end].replace("left > 1; left -= 2", "left > 8; left -= 8")
+    two = 'TE_DSP_NEIGHBOURS("%[low]", "%[high]") TE_DSP_NEIGHBOURS("%[high]", "%[low]")'
+    eights = "\n        ".join([two] * 4)
+    return loop.replace(two, eights).replace("TE_DSP_NEIGHBOURS", macro)
 
 
-def pairs_of(number: Any) -> Any:
+def taps(group: int = GROUP_ROWS) -> Intrinsic:
+    """Return the intrinsic: up to a group's rows of two channels of the result."""
+    dims = ("taps", "rows", "channels")
+    return Intrinsic("te_dsp_taps", TAPS, taps_meaning(group), dims, guard=GUARD)
+
+
+def pairs_of(number: Any, group: int = GROUP_ROWS) -> Any:
     """Return the pairs that a group may need for a number of taps."""
-    return number + GROUP_ROWS - 2
+    return number + group - 2
 
 
-def _pairs() -> Any:
+def _pairs(rows_of_group: int) -> Any:
     with prim_func("neighbours") as tir:
         number, before = tir.dim("taps"), tir.dim("before")
         rows, channels = tir.dim("rows"), tir.dim("channels")
         x = tir.tensor("x", (before + rows, channels), "int8")
         first, channel = tir.scalar("first"), tir.scalar("channel")
-        pairs = tir.tensor("pairs", (pairs_of(number), 2, 2), "int16")
-        group = T.min(rows - first, GROUP_ROWS)
+        pairs = tir.tensor("pairs", (pairs_of(number, rows_of_group), 2, 2), "int16")
+        group = T.min(rows - first, rows_of_group)
         with tir.loop("e", number + group - 2) as e:
             for c in range(2):
                 for lane in range(2):
@@ -59,10 +81,11 @@ def _pairs() -> Any:
     return tir.prim_func
 
 
-def _taps() -> Any:
+def taps_meaning(group: int) -> Any:
+    """Return what the intrinsic means for a group of rows."""
     with prim_func("taps") as tir:
         number, rows, channels = tir.dim("taps"), tir.dim("rows"), tir.dim("channels")
-        pairs = tir.tensor("pairs", (pairs_of(number), 2, 2), "int16")
+        pairs = tir.tensor("pairs", (pairs_of(number, group), 2, 2), "int16")
         weight = tir.tensor("weight", (T.truncdiv(number, 2), 2, 2), "int8")
         bias = tir.tensor("bias", (2,), "int32")
         multiplier = tir.tensor("multiplier", (2,), "int32")
@@ -83,6 +106,8 @@ def _taps() -> Any:
 def _neighbour(pairs: Any, e: Expr, c: Expr, lane: int) -> Expr:
     return widened(pairs[e, c, lane])
 
+
+_TWOS = "  for (; left > 1; left -= 2) {"
 
 _PAIRS = """
 #define TE_DSP_NEIGHBOURS(LOW, HIGH) \\
@@ -128,7 +153,7 @@ static void te_dsp_neighbours(const int8_t *x, int32_t first, int32_t channel, i
 }
 """
 
-_TAPS = """
+TAPS = """
 #define TE_DSP_TAPS_PAIR \\
   "ldr %[t], [%[w]], #4\\n\\t" \\
   "ldrd %[a], %[b], [%[x]], #16\\n\\t" \\

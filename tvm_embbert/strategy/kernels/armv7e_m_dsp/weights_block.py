@@ -12,6 +12,13 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.registers import (
+    Registers,
+    clobbers,
+    load,
+    numbered,
+    text,
+)
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import HIDDEN
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores_block import whole_score
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.weights import index_of, unrolled, weights_c
@@ -27,7 +34,13 @@ def block_weights(rows: int, shifted: bool, unroll: int) -> Intrinsic:
     """
     name = f"te_dsp_weights_{rows}_{unroll}{'_shifted' if shifted else ''}"
     source = weights_c(_C, name, shifted)
-    source = source.replace("@ROWS@", str(rows)).replace("@UNROLL@\n", unrolled(unroll))
+    for field, value in _largest(rows, unroll).items():
+        source = source.replace(f"@{field}@", value)
+    source = (
+        source.replace("@KEYS@", str(2 * unroll))
+        .replace("@ROWS@", str(rows))
+        .replace("@UNROLL@\n", unrolled(unroll))
+    )
     return Intrinsic(name, source, _meaning(rows, shifted), ("keys",), guard=GUARD)
 
 
@@ -61,15 +74,45 @@ def _meaning(rows: int, shifted: bool) -> Any:
     return tir.prim_func
 
 
+def _largest(rows: int, unroll: int) -> dict[str, str]:
+    """Return what the C of the largest scores needs: LDM loads those of a key."""
+    registers = Registers()
+    (at,) = registers.take("at")
+    tops = registers.take(*numbered("m", rows))
+    scores = registers.take(*numbered("a", min(rows, registers.free)))
+    begin = [f"ldr {at}, %[from]", f"mov {tops[0]}, #0"]
+    begin += [f"movt {tops[0]}, #{HIDDEN >> 16 & 0xFFFF}"]
+    begin += [f"mov {top}, {tops[0]}" for top in tops[1:]]
+    key: list[str] = []
+    for first in range(0, rows, len(scores)):
+        own = tops[first : first + len(scores)]
+        key.append(load(at, scores[: len(own)]))
+        for top, score in zip(own, scores, strict=False):
+            key += [f"cmp {score}, {top}", "it gt", f"movgt {top}, {score}"]
+
+    def loop(head: int, limit: str, times: int) -> list[str]:
+        check = [f"ldr {scores[0]}, %[{limit}]", f"cmp {at}, {scores[0]}", f"bne {head}b"]
+        return [f"b {head + 1}f", f"{head}:", *key * times, f"{head + 1}:", *check]
+
+    end = [f"ldr {at}, %[to]", f"stm {at}, {{{', '.join(tops)}}}"]
+    lines = [*begin, *loop(1, "many", 2 * unroll), *loop(3, "end", 1), *end]
+    return {"LARGEST": text(lines), "CLOBBERS": clobbers(registers.variables, ())}
+
+
 _C = """
-static inline int32_t @NAME@_largest(const int32_t *scores, int32_t keys) {
-  int32_t top = -(1 << 23);
-@UNROLL@
-  for (const int32_t *const end = scores + @ROWS@ * keys; scores != end; scores += @ROWS@) {
-    const int32_t score = *scores;
-    __asm__("cmp %1, %0\\n\\tit gt\\n\\tmovgt %0, %1" : "+r"(top) : "r"(score) : "cc");
+/* The largest score of each row; 0 where all keys are hidden. */
+static void @NAME@_largest(const int32_t *scores, int32_t *tops, int32_t keys) {
+  const int32_t *const from = scores, *const end = scores + @ROWS@ * keys;
+  const int32_t *const many = scores + @ROWS@ * (keys / @KEYS@ * @KEYS@);
+  int32_t *const to = tops;
+  __asm__ volatile(
+@LARGEST@
+      :
+      : [from] "m"(from), [many] "m"(many), [end] "m"(end), [to] "m"(to)
+      : @CLOBBERS@);
+  for (int32_t r = 0; r < @ROWS@; ++r) {
+    tops[r] = tops[r] == -(1 << 23) ? 0 : tops[r];
   }
-  return top == -(1 << 23) ? 0 : top;
 }
 
 /* A row at a time. A pair of weights takes the place of scores that have been read. */
@@ -78,10 +121,12 @@ static void @NAME@(const int16_t *scores, const int8_t *table, int32_t limit, in
   const uint8_t *const entries = (const uint8_t *)table;
   const int32_t offset = te_rounding_offset(multiplier, shift);
   const int32_t reach = limit + offset;
+  int32_t tops[@ROWS@];
+  @NAME@_largest((const int32_t *)scores, tops, keys);
   for (int32_t r = 0; r < @ROWS@; ++r) {
     const int32_t *from = (const int32_t *)scores + r;
     uint32_t *to = (uint32_t *)weights + r;
-    const int32_t top = @NAME@_largest(from, keys) + offset;
+    const int32_t top = tops[r] + offset;
     int32_t total = 0;
 @UNROLL@
     for (const int32_t *const end = from + 2 * @ROWS@ * (keys >> 1); from != end;) {
