@@ -9,7 +9,17 @@ from functools import partial
 
 import numpy as np
 from kernel_bench import Case
-from random_cases import SIZES, Form, Rng, attention, case_of, causal_convolution, linear, rms_norm
+from random_cases import (
+    SIZES,
+    Form,
+    Rng,
+    attention,
+    case_of,
+    causal_convolution,
+    linear,
+    lookup,
+    rms_norm,
+)
 
 WIDTHS = (4, 8, 12, 16, 20, 32, 64, 128, 132, 260)
 EVEN = (2, 4, 6, 14, 32, 34, 128)
@@ -65,10 +75,15 @@ def _norm(part: int) -> Iterator[Case]:
     yield from _drawn("norm", partial(rms_norm, widths=(*SIZES, *WIDTHS)), 25, 4, part)
 
 
+def _lookup(part: int) -> Iterator[Case]:
+    yield from _drawn("lookup", partial(lookup, widths=WIDTHS), 25, 4, part)
+
+
 DSP_CASES: dict[str, tuple[Generate, int]] = {
     "linear": (_linear, 200),
     "attention": (_attention, 200),
     "causal_convolution": (_convolution, 80),
     "rms_norm": (_norm, 100),
+    "lookup": (_lookup, 100),
 }
 """Operator: its cases, and how many the kernels must take at least."""

@@ -11,16 +11,23 @@ from random_cases import INT32_MAX, Rng, pick, values
 from tvm_embbert.quantize import arithmetic
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.context import context
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.context_block import BlockContextForm, block_context
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.lookup import lookup_words
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix import (
     UNROLLED,
     MatrixForm,
     interleave,
     matrix,
 )
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix_block import WORDS as BLOCK_WORDS
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix_block import BlockForm, matrix_block
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.rms_norm import normalize
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import ScoresForm, scores
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores_block import WORDS as KEY_WORDS
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores_block import BlockScoresForm, block_scores
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.taps import neighbours, pairs_of, taps
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.weights import weights
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.weights_block import block_weights
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.widen import groups_of, widen
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 
@@ -134,6 +141,70 @@ def _normalize(rng: Rng) -> Iterator[Call]:
     yield normalize(), [x, *scaling, result], {"rows": rows, "channels": channels}
 
 
+def _matrix_block(rng: Rng) -> Iterator[Call]:
+    rows, split, indexed = pick(rng, (1, 2, 3, 4)), bool(rng.integers(2)), bool(rng.integers(2))
+    unroll, outputs, shift = pick(rng, (4, 5, 12)), pick(rng, (1, 2, 7)), pick(rng, (0, 1, 4))
+    pairs, even = unroll * pick(rng, (1, 3)), outputs + outputs % 2
+    matrix_form = MatrixForm(str(rng.choice(["int8", "int16"])), split, indexed)
+    words = pick(rng, BLOCK_WORDS[rows])
+    form = BlockForm(matrix_form, rows, words, unroll, pairs, outputs, shift)
+    count, indices = pick(rng, range(1, rows + 1)), 3 if indexed else 1
+    wide = values(rng, (pairs, rows, 2), "int8").astype(np.int16)
+    wide[:, count:] = wide[:, count - 1 : count]
+    weight = np.maximum(values(rng, (even, 2 * pairs), "int8"), -127 if split else -128)
+    bias = rng.integers(-(2**20), 2**20, (indices, even)).astype(np.int32)
+    multiplier = rng.integers(0, INT32_MAX >> pick(rng, (0, 8)), even).astype(np.int32)
+    index = [rng.integers(0, indices, count).astype(np.int32)] if indexed else []
+    arrays = [wide, *index, interleave(weight, split), bias, multiplier, shift]
+    result = values(rng, (count, outputs), matrix_form.dtype)
+    dims = {"pairs": pairs, "outputs": outputs, "rows": count, "indices": indices}
+    yield matrix_block(form), [*arrays, result], dims
+
+
+def _block_scores(rng: Rng) -> Iterator[Call]:
+    rows, width, keys = pick(rng, range(1, 9)), pick(rng, (8, 32, 128)), pick(rng, (1, 2, 7, 33))
+    words, groups = pick(rng, KEY_WORDS[rows]), pick(rng, (1, 2, width // 4))
+    form = BlockScoresForm(width, bool(rng.integers(2)), rows, words, groups)
+    wide = values(rng, (width // 4, 2, rows, 2), "int8").astype(np.int16)
+    hidden = [rng.random(keys) < rng.choice([0.0, 0.5, 1.0])] if form.masked else []
+    arrays = [wide, values(rng, (keys, width), "int8"), *hidden]
+    yield block_scores(form), [*arrays, np.zeros((keys, rows, 2), np.int16)], {"keys": keys}
+
+
+def _block_weights(rng: Rng) -> Iterator[Call]:
+    rows, keys, shift = pick(rng, range(1, 9)), pick(rng, (1, 2, 3, 9, 33)), pick(rng, (0, 1, 6))
+    scores = rng.integers(-(2**21), 2**21, (keys, rows)).astype(np.int32)
+    scores[rng.random(keys) < rng.choice([0.0, 0.5, 1.0])] = -(2**23)
+    multiplier = int(rng.integers(2**30, INT32_MAX)) >> (0 if shift else pick(rng, (2, 6, 10)))
+    scaling = [distance_limit(multiplier, shift), multiplier, shift]
+    table = rng.integers(0, 128, 256).astype(np.int8)
+    found = [np.zeros((max(1, keys // 2), rows, 2), np.int16)]
+    found += [np.zeros(rows, np.int32), np.zeros(rows, np.int32)]
+    arrays = [scores.view(np.int16).reshape(keys, rows, 2), table, *scaling, *found]
+    yield block_weights(rows, shift > 0, pick(rng, (1, 2, 4))), arrays, {"keys": keys}
+
+
+def _block_context(rng: Rng) -> Iterator[Call]:
+    form = BlockContextForm(pick(rng, (4, 20, 260)), pick(rng, range(1, 9)), pick(rng, (4, 8)))
+    keys, rows = pick(rng, (1, 2, 3, 16, 33)), pick(rng, range(1, form.rows + 1))
+    pairs = rng.integers(0, 128, (max(1, keys // 2), form.rows, 2)).astype(np.int16)
+    last = rng.integers(0, 128, form.rows).astype(np.int32)
+    pairs[:, rows:], last[rows:] = pairs[:, rows - 1 : rows], last[rows - 1]
+    totals = pairs[: keys // 2].sum(axis=(0, 2), dtype=np.int32) + (keys % 2) * last
+    ratio = arithmetic.reciprocal(2.0 ** rng.uniform(-6, 3))
+    scaling = [totals, ratio.numerator, ratio.shift]
+    result = values(rng, (rows, form.width), "int8")
+    arrays = [pairs, last, values(rng, (keys, form.width), "int8"), *scaling, result]
+    yield block_context(form), arrays, {"keys": keys, "rows": rows}
+
+
+def _lookup(rng: Rng) -> Iterator[Call]:
+    words = pick(rng, (1, 3, 8, 17))
+    x, table = values(rng, (words, 4), "int8"), values(rng, (256,), "int8")
+    arrays = [x, table, np.zeros((words, 4), np.int8)]
+    yield lookup_words(pick(rng, (1, 2, 4, 8))), arrays, {"words": words}
+
+
 INTRINSICS: dict[str, tuple[Callable[[Rng], Iterator[Call]], int]] = {
     "widen": (_widen, 20),
     "matrix": (_matrix, 15),
@@ -143,5 +214,10 @@ INTRINSICS: dict[str, tuple[Callable[[Rng], Iterator[Call]], int]] = {
     "neighbours": (_neighbours, 40),
     "taps": (_taps, 40),
     "normalize": (_normalize, 40),
+    "matrix_block": (_matrix_block, 40),
+    "block_scores": (_block_scores, 40),
+    "block_weights": (_block_weights, 40),
+    "block_context": (_block_context, 40),
+    "lookup": (_lookup, 20),
 }
 """Name of a generator: the generator, and how often it is drawn from."""

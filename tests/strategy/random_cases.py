@@ -178,8 +178,8 @@ def rms_norm(rng: Rng, widths: Sequence[int] | None = None) -> Form:
     return IntegerCall("rms_norm", "call", template, output), draw
 
 
-def lookup(rng: Rng) -> Form:
-    channels = pick(rng, SIZES)
+def lookup(rng: Rng, widths: Sequence[int] | None = None) -> Form:
+    channels = pick(rng, widths or SIZES)
 
     def draw(rng: Rng) -> tuple[tuple[Any, ...], dict[str, int]]:
         rows = pick(rng, SIZES)
