@@ -236,7 +236,7 @@ def _summary(
         },
         "tasks": [_task_summary(b, log) for b in best],
         "model": {
-            "length": before.lowered.plan.length,
+            "length": log.header["length"],
             "before": before.total,
             "after": after.total,
             "arena_before": before.arena,
