@@ -5,7 +5,8 @@ An HTML comment before a fenced block says what the block is:
 - ``<!-- file: PATH -->``: the contents of a file;
 - ``<!-- run -->``: a console. Lines after ``$`` are commands; the others must be in the output of
   the command before, figures apart; ``...`` stands for anything. ``host`` or ``emulator`` in the
-  comment says what it needs, ``exit=N`` with which code the commands of this project end.
+  comment says what it needs, ``serial`` that a board must be at :data:`PORT`; ``exit=N`` with which
+  code the commands of this project end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 TIMEOUT_S = 300.0
+PORT = "/dev/ttyACM0"
+"""The serial port on the pages."""
 OURS = ("tvm-embbert", "python")
 """Programs that ``exit=N`` speaks of."""
 
@@ -55,7 +58,7 @@ def consoles(name: str) -> list[Console]:
 def _console(what: str, text: str) -> Console:
     words = what.split()
     codes = [int(word.removeprefix("exit=")) for word in words if word.startswith("exit=")]
-    needs = [word for word in words if word in ("host", "emulator")]
+    needs = [word for word in words if word in ("host", "emulator", "serial")]
     commands: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         if line.startswith("$ "):
@@ -65,10 +68,11 @@ def _console(what: str, text: str) -> Console:
     return Console(commands, "".join(needs), sum(codes))
 
 
-def follow(name: str, folder: Path, needs: tuple[str, ...]) -> int:
+def follow(name: str, folder: Path, needs: tuple[str, ...], port: str = PORT) -> int:
     """Do what a page says, in a folder; returns how many commands were run.
 
-    Only consoles that need one of `needs` are run; ``""`` is for those that need nothing.
+    Only consoles that need one of `needs` are run; ``""`` is for those that need nothing. `port` is
+    where the board is really.
     """
     for path, text in files(name).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +82,7 @@ def follow(name: str, folder: Path, needs: tuple[str, ...]) -> int:
     chosen = [console for console in consoles(name) if console.needs in needs]
     for console in chosen:
         for command, printed in console.commands:
-            _run(command, printed, console.code, folder)
+            _run(command.replace(PORT, port), printed, console.code, folder)
     return sum(len(console.commands) for console in chosen)
 
 

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 from pages import PAGES, ROOT, consoles, files, follow, read
+from serial_board import serial_board
+
+from tvm_embbert.measure.wiring import require_emulator
+from tvm_embbert.target_file import load_target
 
 FOLLOWED = {
     "README.md": {"host", "emulator"},
@@ -15,6 +19,7 @@ FOLLOWED = {
     "docs/adding-an-operator.md": {"host", "emulator"},
     "docs/c-interface.md": {"host"},
     "docs/memory.md": {"host", "emulator"},
+    "docs/tuning.md": {"emulator", "serial"},
 }
 """Pages with consoles, and what those need; a test below for each."""
 
@@ -71,6 +76,32 @@ def test_budgets_and_debug_builds(tmp_path: Path) -> None:
 @pytest.mark.emulator
 def test_operator_for_an_instruction_set(tmp_path: Path) -> None:
     assert follow("docs/adding-an-operator.md", tmp_path, ("emulator",)) == 3
+
+
+@pytest.mark.emulator
+def test_boards_and_tuning(tmp_path: Path) -> None:
+    """What the page flashes is the file that the board, which is QEMU, starts."""
+    assert follow("docs/tuning.md", tmp_path, ("emulator",)) == 6
+    emulator = require_emulator(load_target(tmp_path / "boards/acme-desk.toml"))
+    with serial_board(emulator, tmp_path / "board.elf") as board:
+        assert follow("docs/tuning.md", tmp_path, ("serial",), board.port) == 3
+    _check_session(tmp_path / "out/tune")
+
+
+def _check_session(folder: Path) -> None:
+    """The page has every field of a session's files, and no other."""
+    _, _, rest = read("docs/tuning.md").partition("## What a session writes\n")
+    section, _, _ = rest.partition("\n## ")
+    tables = [part for part in section.split("\n\n") if part.startswith("| field")]
+    told = [set(re.findall(r"`([\w]+?)(?:\[\])?`", _first_cells(table))) for table in tables]
+    header, first, *_ = (folder / "trials.jsonl").read_text().splitlines()
+    assert "unit" in json.loads(header)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert told == [set(json.loads(first)), set(summary)]
+
+
+def _first_cells(table: str) -> str:
+    return "".join(row.split("|")[1] for row in table.splitlines())
 
 
 def _check_header(header: str) -> None:
