@@ -81,11 +81,11 @@ def test_operator_for_an_instruction_set(tmp_path: Path) -> None:
 @pytest.mark.emulator
 def test_boards_and_tuning(tmp_path: Path) -> None:
     """What the page flashes is the file that the board, which is QEMU, starts."""
-    assert follow("docs/tuning.md", tmp_path, ("emulator",)) == 6
+    assert follow("docs/tuning.md", tmp_path, ("emulator",)) == 4
     emulator = require_emulator(load_target(tmp_path / "boards/acme-desk.toml"))
     with serial_board(emulator, tmp_path / "board.elf") as board:
-        assert follow("docs/tuning.md", tmp_path, ("serial",), board.port) == 3
-    _check_session(tmp_path / "out/tune")
+        assert follow("docs/tuning.md", tmp_path, ("serial",), board.port) == 4
+    _check_session(tmp_path / "out/tune-desk")
 
 
 def _check_session(folder: Path) -> None:
