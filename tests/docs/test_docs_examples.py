@@ -86,6 +86,11 @@ def test_boards_and_tuning(tmp_path: Path) -> None:
     with serial_board(emulator, tmp_path / "board.elf") as board:
         assert follow("docs/tuning.md", tmp_path, ("serial",), board.port) == 4
     _check_session(tmp_path / "out/tune-desk")
+    tuned = json.loads((tmp_path / "out/tuned/report.json").read_text())["schedules"]
+    assert "cortex-m4/rms_norm.json" in {row["source"] for row in tuned}
+    told = re.search(r"^\| `schedules\[\]` .*$", read("docs/report.md"), re.M)
+    assert told is not None
+    assert set(tuned[0]) <= set(re.findall(r"`(\w+)`", told[0]))
 
 
 def _check_session(folder: Path) -> None:
