@@ -253,10 +253,12 @@ def test_tables_of_the_page_are_those_of_the_images(found: dict[str, list[Turn]]
 def test_no_operator_takes_less_than_its_best_loop(board: str, found: dict[str, list[Turn]]):
     results = loops.measurements()[board]
     for operator, ratio in loops.measured(results).items():
+        turns = [t for t in found[board] if any(k.startswith(operator) for k in t.kernels)]
+        if any("sparse" in t.function for t in turns):
+            continue  # it leaves out the products of weights that are 0
         best = min(
             t.instructions[0] / t.products[1]
-            for t in found[board]
+            for t in turns
             if t.instructions and t.products and t.products[1]
-            if any(k.startswith(operator) for k in t.kernels)
         )
         assert best < ratio
