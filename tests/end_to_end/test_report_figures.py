@@ -65,8 +65,9 @@ def tool(name: str, option: str, compiled: CompiledModel) -> str:
 
 
 def model_bytes(symbols: dict[str, Symbol], kind: str, unit: int = 1) -> int:
-    sizes = [s.size for n, s in symbols.items() if n.startswith(OURS) and s.kind == kind]
-    return sum(-(-size // unit) * unit for size in sizes)
+    """Return the bytes of the library's symbols; functions that GCC made one are counted once."""
+    ours = {s for name, s in symbols.items() if name.startswith(OURS) and s.kind == kind}
+    return sum(-(-symbol.size // unit) * unit for symbol in ours)
 
 
 def test_ram(compiled: CompiledModel, symbols: dict[str, Symbol], sections: dict[str, int]) -> None:
