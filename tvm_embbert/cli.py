@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "classify text on the target's runner",
     "validate": "compare float model, integer reference and image on labelled text",
     "tune": "search the kernels' choices by measuring on the device, and write records",
+    "project": "make projects for boards of a compiled model; build, flash and run them",
     "monitor": "build what loads images into a board's RAM, and flash it",
     "demo": "compile the shipped model, run it on the emulated board and show it all",
 }

@@ -17,7 +17,23 @@ EXIT_DIFFERENT = 7
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a compiled model")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        metavar="DIR",
+        help="a compiled model; of a project, where it is no longer where it was",
+    )
+    parser.add_argument(
+        "--project", type=Path, metavar="DIR", help="validate a project, over its own transport"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the project's template (repeatable)",
+    )
     parser.add_argument(
         "--data", required=True, type=Path, metavar="FILE.tsv[.gz]", help="rows of text<TAB>label"
     )
@@ -34,23 +50,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Validate, note the accuracy in the report, and fail if any row differs."""
-    from tvm_embbert.compiled import CompiledModel
-    from tvm_embbert.models.text import read_labelled
     from tvm_embbert.strategy import registry
-    from tvm_embbert.validation import validate
 
     for path in options.strategy:
         registry.load_file(path)
-    compiled = CompiledModel(options.folder)
-    rows = _spread(read_labelled(options.data, compiled.labels), options.limit)
-    with chosen_session(compiled, options) as session:
-        result = validate(compiled, session, rows, progress_wanted(options.json))
-    compiled.update_report(accuracy=result)
+    result = _project(options) if options.project else _compiled(options)
     if options.json:
         print_json(result)
     else:
         console().print(_table(result))
     return 0 if result["identical_rows"] == result["rows"] else EXIT_DIFFERENT
+
+
+def _compiled(options: argparse.Namespace) -> dict[str, Any]:
+    """Validate a compiled model on the target's runner, or on a board."""
+    from tvm_embbert.compiled import CompiledModel
+    from tvm_embbert.errors import UsageError
+    from tvm_embbert.models.text import read_labelled
+    from tvm_embbert.validation import validate
+
+    if options.folder is None or options.option:
+        raise UsageError("Name a compiled model, or --project and its options.", where="DIR")
+    compiled = CompiledModel(options.folder)
+    rows = _spread(read_labelled(options.data, compiled.labels), options.limit)
+    with chosen_session(compiled, options) as session:
+        result = validate(compiled, session, rows, progress_wanted(options.json))
+    compiled.update_report(accuracy=result)
+    return result
+
+
+def _project(options: argparse.Namespace) -> dict[str, Any]:
+    """Validate a project."""
+    from tvm_embbert.errors import UsageError
+    from tvm_embbert.models.text import read_labelled
+    from tvm_embbert.project.handler import open_project
+    from tvm_embbert.project.options import parsed
+    from tvm_embbert.project.validating import compiled_of, validate_project
+
+    if options.port is not None or options.baud is not None:
+        raise UsageError(
+            "A project's transport takes no --port and no --baud.",
+            where="--project",
+            hint="Use --option port=NAME and --option baud=N.",
+        )
+    handler = open_project(options.project)
+    compiled = compiled_of(options.project, options.folder)
+    rows = _spread(read_labelled(options.data, compiled.labels), options.limit)
+    progress, given = progress_wanted(options.json), parsed(options.option)
+    return validate_project(handler, compiled, rows, given, options.timeout, progress)
 
 
 def _spread(rows: list[tuple[str, int]], limit: int | None) -> list[tuple[str, int]]:
@@ -77,4 +124,15 @@ def _table(result: dict[str, Any]) -> Table:
         if counts := result[unit]:
             text = f"{counts['min']:,} / {counts['median']:,} / {counts['max']:,}"
             table.add_row(f"{unit}, min / median / max", text)
+    if device := result.get("device"):
+        _add_device(table, device)
     return table
+
+
+def _add_device(table: Table, device: dict[str, Any]) -> None:
+    table.add_row("arena", f"{device['arena']:,} bytes")
+    table.add_row("stack", f"{device['stack_used']:,} of {device['stack']:,} bytes used")
+    if device["flash"] is not None:
+        table.add_row("flash", f"{device['flash']:,} bytes, the program around the model included")
+    for operator, count in (device["per_operator"] or {}).items():
+        table.add_row(f"  {operator}", f"{count:,} {device['unit']}")

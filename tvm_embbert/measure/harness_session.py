@@ -72,6 +72,11 @@ class HarnessSession(Session):
         harness = self._harness
         return ModelInfo(harness.max_length, harness.num_outputs, harness.arena_size)
 
+    @property
+    def stack_size(self) -> int:
+        """Bytes of the image's stack."""
+        return self._harness.stack_size
+
     @abstractmethod
     def _answer(self, result: Result) -> Answer:
         """Return the answer with what the counter's ticks mean."""

@@ -42,5 +42,9 @@ class ModelSources:
 
 def write_model_header(model: ModelSources, folder: Path) -> None:
     """Write ``harness_model.h`` for the model into an existing folder of a build."""
-    text = _HEADER.format(name=model.name, upper=model.name.upper())
-    (folder / "harness_model.h").write_text(text, encoding="utf-8")
+    (folder / "harness_model.h").write_text(model_header(model.name), encoding="utf-8")
+
+
+def model_header(name: str) -> str:
+    """Return the text of ``harness_model.h`` for a model's name."""
+    return _HEADER.format(name=name, upper=name.upper())

@@ -7,8 +7,13 @@
 
 #include <string.h>
 
-/* By the linker: a number of the image, which is the address of nothing. */
+/* A number of the image: by the compiler, or by the linker, as the address of nothing. */
+#ifdef HARNESS_IMAGE_NUMBER
+#define IMAGE_NUMBER HARNESS_IMAGE_NUMBER
+#else
 extern const uint8_t harness_image_number[];
+#define IMAGE_NUMBER ((uint32_t)(uintptr_t)harness_image_number)
+#endif
 
 #ifndef HARNESS_ROLE
 #define HARNESS_ROLE LINK_ROLE_MODEL
@@ -46,8 +51,7 @@ static void greet(const link_header *request) {
   if (last.session == 0u) {
     last = *request;
   }
-  const link_hello hello = {(uint32_t)(uintptr_t)harness_image_number, HARNESS_VERSION,
-                            HARNESS_ROLE};
+  const link_hello hello = {IMAGE_NUMBER, HARNESS_VERSION, HARNESS_ROLE};
   uint8_t packet[LINK_HEADER_SIZE + sizeof(hello) + LINK_CHECKSUM_SIZE];
   memcpy(packet + LINK_HEADER_SIZE, &hello, sizeof(hello));
   send_answer(request, LINK_HELLO, packet, sizeof(hello));
