@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tvm_embbert import compat
-from tvm_embbert.codegen.archive import write_archive
+from tvm_embbert.codegen.archive import Contents, write_archive
+from tvm_embbert.codegen.vectors import self_test_vectors
 from tvm_embbert.compiled import MODEL_FILES, CompiledModel, library_sources
 from tvm_embbert.fitting import link_fitting
 from tvm_embbert.folder import MARKER, replaced_folder, write_text
@@ -57,9 +59,7 @@ def build(
         lowered, report = linked.lowered, linked.report
         if measure and isinstance(linked.built, Image):
             report["instructions"] = instructions(lowered, _count(lowered, linked.built, work))
-        write_archive(
-            work / "model.tar", lowered.library, lowered.program, lowered.plan, lowered.target.name
-        )
+        write_archive(work / "model.tar", _contents(lowered, report, model))
         _write_metadata(lowered, work, model)
         write_report(work, report)
     return CompiledModel(Path(out))
@@ -86,6 +86,18 @@ def _count(lowered: Lowered, image: Image, work: Path) -> Counts:
         steps = session.profile(_longest(lowered))
     shutil.rmtree(work / "profile")
     return Counts(lowered.plan.length, _total(image, lowered), steps)
+
+
+def _contents(lowered: Lowered, report: dict[str, Any], model: Model | None) -> Contents:
+    """Return what goes into the archive; the report is the final one."""
+    module, interface = lowered.program.source, lowered.interface
+    first = model.encoder.cls_token if model else None
+    vectors = self_test_vectors(module, interface.vocabulary, lowered.plan.length, first)
+    numbers = tuple(str(i) for i in range(lowered.program.outputs))
+    labels = () if interface.labels == numbers else interface.labels
+    return Contents(
+        lowered.library, lowered.program, lowered.plan, lowered.target, labels, report, vectors
+    )
 
 
 def _write_metadata(lowered: Lowered, work: Path, model: Model | None) -> None:

@@ -290,3 +290,8 @@ def to_json(mod: Module) -> str:
 def from_json(text: str) -> Module:
     """Return the module that :func:`to_json` wrote."""
     return ir.load_json(text)
+
+
+def save_parameters(parameters: dict[str, Any]) -> bytes:
+    """Return parameters, arrays of TVM by name, in the form that ``load_param_dict`` reads."""
+    return bytes(tvm.runtime.save_param_dict(parameters))

@@ -30,13 +30,14 @@ VOCABULARY, MAX_LENGTH, REDUCED, HIDDEN, TAPS = 16, 8, 4, 8, 3
 LABELS = ("left", "right", "neither")
 PAD, SEP = 0, 4
 TILE_ROWS = 3
+SEED = 20
 
 
 class Emitter:
     """Emits integer calls with random constants into a Relax function."""
 
-    def __init__(self, input_name: str) -> None:
-        self.rng = np.random.default_rng(20)
+    def __init__(self, input_name: str, seed: int = SEED) -> None:
+        self.rng = np.random.default_rng(seed)
         self.n = tirx.Var("n", "int64")
         self.ids = relax.Var(input_name, compat.tensor_type((self.n,), "int32"))
         self.builder = relax.BlockBuilder()
@@ -80,17 +81,20 @@ class Emitter:
 
 
 def small_module(
-    pad: int | None = PAD, input_name: str = "ids", all_rows: bool = False
+    pad: int | None = PAD, input_name: str = "ids", all_rows: bool = False, seed: int = SEED
 ) -> IntegerModule:
     """Return the model; `all_rows` makes its result a row for each token."""
-    return module_of(lambda e: _body(e, e.n if all_rows else 1), pad, input_name)
+    return module_of(lambda e: _body(e, e.n if all_rows else 1), pad, input_name, seed)
 
 
 def module_of(
-    body: Callable[[Emitter], Any], pad: int | None = PAD, input_name: str = "ids"
+    body: Callable[[Emitter], Any],
+    pad: int | None = PAD,
+    input_name: str = "ids",
+    seed: int = SEED,
 ) -> IntegerModule:
     """Return the module whose calls `body` emits."""
-    e = Emitter(input_name)
+    e = Emitter(input_name, seed)
     with e.builder.function(compat.MAIN, [e.ids]):
         with e.builder.dataflow():
             result = e.builder.emit_output(body(e))

@@ -119,7 +119,9 @@ def test_any_label_may_stand_in_the_header(tmp_path, label):
 
 
 @pytest.mark.host
-@pytest.mark.parametrize("name", ["n", "memory", "length", "logits", "int"])
+@pytest.mark.parametrize(
+    "name", ["n", "memory", "length", "logits", "int", "output", "workspace", "Vocabulary", "a:0"]
+)
 def test_any_name_of_the_input_compiles(tmp_path, name):
     compile_all(small_library(input_name=name), tmp_path)
 

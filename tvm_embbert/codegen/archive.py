@@ -11,16 +11,21 @@ import json
 import os
 import tarfile
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tvm_embbert import compat
 from tvm_embbert.codegen.library import Library
+from tvm_embbert.codegen.metadata import metadata
 from tvm_embbert.errors import UsageError
 from tvm_embbert.memory.plan import MemoryPlan
 from tvm_embbert.program.program import Program
+from tvm_embbert.target import Target
+from tvm_embbert.target_json import target_to_json
 
-VERSION = 7
+OWN = "tvm_embbert"
+"""The folder of what Model Library Format has no place for."""
 _EPOCH_1980 = 315532800
 
 
@@ -34,56 +39,59 @@ def source_date() -> int:
     return int(text)
 
 
-def write_archive(
-    path: Path, library: Library, program: Program, plan: MemoryPlan, target: str
-) -> None:
-    """Write ``model.tar``."""
-    files = {f"codegen/host/{name}": text for name, text in library.files.items()}
-    files["src/relax.txt"] = program.source.mod.script(show_meta=False)
-    files["metadata.json"] = json.dumps(_metadata(library, program, plan, target), indent=2)
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What an archive is made of.
+
+    Attributes
+    ----------
+    library, program, plan, target
+        The compiled model.
+    labels : tuple of str
+        Names of the logits; empty where they have none.
+    report : mapping
+        ``report.json``, complete.
+    vectors : mapping
+        What :func:`~tvm_embbert.codegen.vectors.self_test_vectors` returned.
+    """
+
+    library: Library
+    program: Program
+    plan: MemoryPlan
+    target: Target
+    labels: tuple[str, ...]
+    report: Mapping[str, Any]
+    vectors: Mapping[str, Any]
+
+
+def write_archive(path: Path, contents: Contents) -> None:
+    """Write ``model.tar``: the format's own files, and what project generators need beside them."""
+    names = contents.library.names
+    about = metadata(names, contents.program, contents.plan, contents.target, source_date())
+    files = {f"codegen/host/{name}": text for name, text in contents.library.files.items()}
+    files[f"src/{names.model}.relax"] = contents.program.source.mod.script(show_meta=False)
+    files["metadata.json"] = json.dumps(about, indent=2, sort_keys=True)
+    files |= {f"{OWN}/{name}": text for name, text in _own(contents).items()}
     encoded = {name: text.encode("utf-8") for name, text in files.items()}
-    encoded[f"parameters/{library.names.model}.params"] = b""
-    path.write_bytes(_tar(encoded))
+    # The weights are constants of the C: there are no parameters that a runtime would load.
+    encoded[f"parameters/{names.model}.params"] = compat.save_parameters({})
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(_tar(encoded))
+    temporary.replace(path)
 
 
-def _metadata(library: Library, program: Program, plan: MemoryPlan, target: str) -> dict[str, Any]:
-    model = library.names.model
-    written = datetime.fromtimestamp(source_date(), UTC)
-    memory = {
-        "functions": {
-            "main": [
-                {
-                    "device": 1,
-                    "io_size_bytes": _io_size(program, plan),
-                    "workspace_size_bytes": plan.arena,
-                    "constants_size_bytes": program.weight_bytes,
-                }
-            ],
-            "operator_functions": [
-                {"function_name": library.names.symbol(name)} for name in program.kernels
-            ],
-        },
-        "pools": [{"pool_name": p.name, "size_bytes": p.size} for p in plan.pools],
+def _own(contents: Contents) -> dict[str, str]:
+    files = {
+        "report.json": _json(contents.report),
+        "target.json": _json(target_to_json(contents.target)),
+        "vectors.json": json.dumps(contents.vectors) + "\n",
     }
-    return {
-        "version": VERSION,
-        "modules": {
-            model: {
-                "model_name": model,
-                "export_datetime": written.strftime("%Y-%m-%d %H:%M:%SZ"),
-                "executors": ["aot"],
-                "target": [target],
-                "memory": memory,
-                "external_dependencies": [],
-                "style": "full-model",
-            }
-        },
-    }
+    labels = "".join(f"{label}\n" for label in contents.labels)
+    return files | ({"labels.txt": labels} if labels else {})
 
 
-def _io_size(program: Program, plan: MemoryPlan) -> int:
-    names = (program.input, program.result)
-    return sum(program.buffers[name].size(plan.length) for name in names)
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2) + "\n"
 
 
 def _tar(files: Mapping[str, bytes]) -> bytes:

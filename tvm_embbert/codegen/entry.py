@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tvm_embbert.codegen.c_expression import C_TYPES
 from tvm_embbert.codegen.c_printer import CFunction
-from tvm_embbert.codegen.names import Names, c_name
+from tvm_embbert.codegen.names import Names, c_name, member
 from tvm_embbert.codegen.pools import arguments, checks, members, memory, parameters
 from tvm_embbert.codegen.schedule import print_schedule
 from tvm_embbert.memory.liveness import owner
@@ -26,6 +26,7 @@ def print_entry(
         moves="#include <string.h>\n" if any(program.local.values()) else "",
         trim=_trim(program),
         input=c_name(program.input),
+        member=member(program.input),
         result=c_name(program.result),
         parameters=parameters(plan),
         arguments=arguments(plan),
@@ -110,7 +111,7 @@ int32_t {prefix}_run(struct {prefix}_inputs *inputs, struct {prefix}_outputs *ou
   if (inputs == NULL || outputs == NULL || workspace_pools == NULL) {{
     return {MACRO}_ERROR_NULL_POINTER;
   }}
-  return {prefix}_infer((const int32_t *)inputs->{input}, {MACRO}_MAX_LENGTH,
+  return {prefix}_infer((const int32_t *)inputs->{member}, {MACRO}_MAX_LENGTH,
       (int16_t *)outputs->output{members});
 }}
 """

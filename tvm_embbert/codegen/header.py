@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tvm_embbert.codegen.names import Names, c_name, comment
+from tvm_embbert.codegen.metadata import input_sizes, output_sizes
+from tvm_embbert.codegen.names import Names, comment, member
 from tvm_embbert.codegen.pools import list_macro, parameters, size_macros
 from tvm_embbert.memory.plan import ALIGNMENT, MemoryPlan, PoolPlan
 from tvm_embbert.program.program import Program
@@ -37,7 +38,9 @@ def print_header(names: Names, program: Program, plan: MemoryPlan, interface: In
         "parameters": parameters(plan),
         "about": "\n".join(_about(names, pool) for pool in plan.pools),
         "members": "\n".join(f"  void *{pool.name};" for pool in plan.pools),
-        "input": c_name(program.input),
+        "input": member(program.input),
+        "tensors": _tensor_sizes(names, program, plan),
+        "arena": plan.arena,
         "max_length": plan.length,
         "outputs": program.outputs,
         "vocabulary": interface.vocabulary,
@@ -49,6 +52,11 @@ def print_header(names: Names, program: Program, plan: MemoryPlan, interface: In
         ),
     }
     return _HEADER.format(**values)
+
+
+def _tensor_sizes(names: Names, program: Program, plan: MemoryPlan) -> str:
+    sizes = input_sizes(program, plan) | output_sizes(program, plan)
+    return "\n".join(f"#define {names.macro}_{n.upper()}_SIZE {size}" for n, size in sizes.items())
 
 
 def _about(names: Names, pool: PoolPlan) -> str:
@@ -79,8 +87,8 @@ _HEADER = """\
  * Logits (int16, one unit is {scale}):
 {labels}
  */
-#ifndef {MACRO}_H
-#define {MACRO}_H
+#ifndef {MACRO}_H_
+#define {MACRO}_H_
 
 #include <stddef.h>
 #include <stdint.h>
@@ -122,7 +130,11 @@ enum {prefix}_status {{
  */
 int32_t {prefix}_infer(const int32_t *ids, int32_t length, int16_t *logits{parameters});
 
-/* microTVM's interface: the same for {MACRO}_MAX_LENGTH ids and pools of the sizes above. */
+/* microTVM's interface: the same for {MACRO}_MAX_LENGTH ids and pools of the sizes above.
+ * Bytes of the input, of the output and of all pools: */
+{tensors}
+#define {MACRO}_WORKSPACE_SIZE {arena}
+
 struct {prefix}_inputs {{
   void *{input}; /* int32_t [{MACRO}_MAX_LENGTH], padded */
 }};
@@ -142,5 +154,5 @@ int32_t {prefix}_run(struct {prefix}_inputs *inputs, struct {prefix}_outputs *ou
 }}
 #endif
 
-#endif
+#endif /* {MACRO}_H_ */
 """

@@ -15,6 +15,8 @@ long register restrict return short signed sizeof static struct switch typedef u
 volatile while
 """
 _RESERVED = frozenset(_KEYWORDS.split()) | {"n", "first", "rows"}
+_SIZES = ("output", "vocabulary", "workspace")
+"""What the header has other macros ``TVMGEN_<MODEL>_<...>_SIZE`` of."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ def c_name(name: str) -> str:
     """Return a tensor's name as C can have it: no keyword, none of the entry point's own names."""
     cleaned = re.sub(r"[^A-Za-z0-9_]", "_", name)
     taken = cleaned in _RESERVED or cleaned.startswith("memory_") or cleaned[:1].isdigit()
+    return f"{cleaned}_" if taken else cleaned
+
+
+def member(name: str) -> str:
+    """Return an input's name in the structs and macros of microTVM's interface.
+
+    ``TVMGEN_<MODEL>_<NAME>_SIZE`` must be the name of no other macro.
+    """
+    cleaned = c_name(name)
+    lower = cleaned.lower()
+    taken = lower in _SIZES or lower.endswith("workspace_pool")
     return f"{cleaned}_" if taken else cleaned
 
 

@@ -6,8 +6,8 @@
  *   1  right
  *   2  neither
  */
-#ifndef TVMGEN_SMALL_H
-#define TVMGEN_SMALL_H
+#ifndef TVMGEN_SMALL_H_
+#define TVMGEN_SMALL_H_
 
 #include <stddef.h>
 #include <stdint.h>
@@ -55,7 +55,12 @@ enum tvmgen_small_status {
 int32_t tvmgen_small_infer(const int32_t *ids, int32_t length, int16_t *logits,
     void *sram, size_t sram_size);
 
-/* microTVM's interface: the same for TVMGEN_SMALL_MAX_LENGTH ids and pools of the sizes above. */
+/* microTVM's interface: the same for TVMGEN_SMALL_MAX_LENGTH ids and pools of the sizes above.
+ * Bytes of the input, of the output and of all pools: */
+#define TVMGEN_SMALL_IDS_SIZE 32
+#define TVMGEN_SMALL_OUTPUT_SIZE 6
+#define TVMGEN_SMALL_WORKSPACE_SIZE 176
+
 struct tvmgen_small_inputs {
   void *ids; /* int32_t [TVMGEN_SMALL_MAX_LENGTH], padded */
 };
@@ -75,4 +80,4 @@ int32_t tvmgen_small_run(struct tvmgen_small_inputs *inputs, struct tvmgen_small
 }
 #endif
 
-#endif
+#endif /* TVMGEN_SMALL_H_ */
