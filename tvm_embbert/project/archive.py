@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tvm_embbert.codegen.archive import VERSION
+from tvm_embbert.codegen.metadata import VERSION
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.errors import InputError
 from tvm_embbert.target import Target

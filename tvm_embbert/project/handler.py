@@ -89,6 +89,8 @@ class TemplateHandler(ProjectHandler):
         archive = read_archive(model_library_format_path)
         chosen = checked(self._template.options, "generate_project", {**old.options, **options})
         values = template_values(archive, chosen, self._template)
+        if "board" in self._template.layout and values["board"] is None:
+            raise _no_board(self._template, archive)
         files = {
             **project_files(self._template, archive, values),
             SERVER_FILE: (self._template.folder / SERVER_FILE).read_bytes(),
@@ -198,6 +200,15 @@ class TemplateHandler(ProjectHandler):
         if self._transport is None:
             raise TransportClosedError("the transport is not open")
         return self._transport
+
+
+def _no_board(template: Template, archive: ModelArchive) -> UsageError:
+    return UsageError(
+        f"Projects of the template {template.name!r} need a bare board.",
+        where=f"{archive.path}, compiled for {archive.target.name}",
+        supported="models compiled for a device with a serial line, or whose core has an emulator",
+        hint="Compile the model for a microcontroller: tvm-embbert targets lists some.",
+    )
 
 
 def _name(template: Template) -> str:
