@@ -27,7 +27,7 @@ python_packages() {
 missing() {
     python_ready || echo "Python 3.11 or 3.12 with venv|$(python_packages)"
     compiles gcc || echo "gcc with the C library's headers|gcc libc6-dev"
-    has clang || echo "clang|clang"
+    has clang-16 || echo "clang-16|clang-16"
     has make || echo "make|make"
     compiles arm-none-eabi-gcc ||
         echo "arm-none-eabi-gcc with newlib|gcc-arm-none-eabi libnewlib-arm-none-eabi"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -12,10 +13,11 @@ from tvm_embbert.codegen.names import Names, identifier
 from tvm_embbert.errors import UnsupportedOperatorError, UsageError
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic")
+CLANG = next(filter(shutil.which, ("clang-16", "clang")), "clang-16")
 COMPILERS = {
     "gcc": ("gcc", "-O2"),
     "gcc-O0": ("gcc", "-O0"),
-    "clang": ("clang", "-O2"),
+    "clang": (CLANG, "-O2"),
 }
 ARM = ("arm-none-eabi-gcc", "-O2", "-mthumb", "-msoft-float")
 ARM_COMPILERS = {"cortex-m0": (*ARM, "-mcpu=cortex-m0"), "cortex-m3": (*ARM, "-mcpu=cortex-m3")}
@@ -90,7 +92,7 @@ def test_header_compiles_alone_and_as_cpp(folder, tmp_path):
         "/dev/null",
     ]
     for language in ("c", "c++"):
-        subprocess.run(["clang", "-x", language, *flags, str(path)], check=True)
+        subprocess.run([CLANG, "-x", language, *flags, str(path)], check=True)
 
 
 def test_no_foreign_header(library):

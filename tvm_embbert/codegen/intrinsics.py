@@ -11,11 +11,19 @@ from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 
 
 def print_intrinsic(intrinsic: Intrinsic) -> str:
-    """Return the definition, beside that of the meaning where the first has a guard."""
-    own = intrinsic.c.strip()
-    if not intrinsic.guard:
+    """Return the definition, beside that of the meaning where not every compiler takes it."""
+    own, taken = intrinsic.c.strip(), _taken(intrinsic)
+    if not taken:
         return f"{own}\n\n"
-    return f"#ifdef {intrinsic.guard}\n{own}\n#else\n{_print_meaning(intrinsic)}#endif\n\n"
+    return f"#if {taken}\n{own}\n#else\n{_print_meaning(intrinsic)}#endif\n\n"
+
+
+def _taken(intrinsic: Intrinsic) -> str:
+    """Return the condition on which compilers take the C, or the empty string."""
+    conditions = [f"defined({intrinsic.guard})"] if intrinsic.guard else []
+    # Clang passes itself off as GCC.
+    conditions += ["defined(__GNUC__)", "!defined(__clang__)"] if intrinsic.gcc else []
+    return " && ".join(conditions)
 
 
 def _print_meaning(intrinsic: Intrinsic) -> str:

@@ -46,6 +46,15 @@ _LEVEL = """\
 """
 
 
+_LONG_STRINGS = """\
+/* Assembly of many instructions is one string, which Clang takes for a string of the program. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Woverlength-strings"
+#endif
+
+"""
+
+
 def print_kernels(
     names: Names,
     functions: Mapping[str, CFunction],
@@ -62,7 +71,8 @@ def print_kernels(
     bodies = "".join(map(print_intrinsic, intrinsics.values()))
     own = f'#include "tvm_embbert_arithmetic.h"\n#include "{names.prefix}_internal.h"\n'
     pragma = _LEVEL.format(level=level) if level else ""
-    return f"{included}{own}\n{pragma}{bodies}{printed}"
+    strings = _LONG_STRINGS if intrinsics else ""
+    return f"{included}{own}\n{strings}{pragma}{bodies}{printed}"
 
 
 def print_weights(names: Names, program: Program, in_ram: bool = False) -> str:

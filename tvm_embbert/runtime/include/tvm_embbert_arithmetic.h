@@ -75,4 +75,17 @@ static inline int32_t te_norm_shift(int64_t x, int32_t shift) {
   return shift + 15 + te_norm_exponent(x) / 2;
 }
 
+/* Functions with assembly that changes RISC-V's vector registers, and the end of its clobbers. GCC
+ * 12 has no names for these and uses none itself: it must not look into the function. */
+#ifdef __clang__
+#define TE_VECTOR_FUNCTION __attribute__((noinline))
+#define TE_VECTOR_CLOBBERS                                                                         \
+  , "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", \
+      "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27",   \
+      "v28", "v29", "v30", "v31"
+#else
+#define TE_VECTOR_FUNCTION __attribute__((noipa))
+#define TE_VECTOR_CLOBBERS
+#endif
+
 #endif

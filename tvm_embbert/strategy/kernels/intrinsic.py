@@ -35,6 +35,9 @@ class Intrinsic:
     guard : str
         Macro that compilers define where they take the C. Elsewhere, as on the machine that
         compiles the model, the meaning runs.
+    gcc : bool
+        Whether GCC alone is to take the C: assembly of all registers or nearly, for which Clang,
+        assigning them in another order, finds too few. Elsewhere the meaning runs.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Intrinsic:
     dims: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     guard: str = ""
+    gcc: bool = False
 
     @cached_property
     def writes(self) -> frozenset[int]:

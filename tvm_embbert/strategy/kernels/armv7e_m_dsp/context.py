@@ -34,7 +34,7 @@ def context(width: int, pairs: int = UNROLLED) -> Intrinsic:
     fields |= {"TURN": " ".join([f"{name.upper()}_PAIRS"] * (pairs // 4)), "REST": str(pairs - 1)}
     for field, value in fields.items():
         source = source.replace(f"@{field}@", value)
-    return Intrinsic(name, source, context_meaning(width), ("keys", "rows"), guard=GUARD)
+    return Intrinsic(name, source, context_meaning(width), ("keys", "rows"), guard=GUARD, gcc=True)
 
 
 def context_meaning(width: int, block: int = ROWS) -> Any:

@@ -48,7 +48,7 @@ class BlockContextForm:
 def block_context(form: BlockContextForm) -> Intrinsic:
     """Return the intrinsic: the mean of values (keys, width) for the rows of a block of weights."""
     meaning = context_meaning(form.width, form.rows)
-    return Intrinsic(form.name, _c(form), meaning, ("keys", "rows"), guard=GUARD)
+    return Intrinsic(form.name, _c(form), meaning, ("keys", "rows"), guard=GUARD, gcc=True)
 
 
 class _Turn:

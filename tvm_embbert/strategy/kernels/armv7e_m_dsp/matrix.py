@@ -64,7 +64,7 @@ class MatrixForm:
 def matrix(form: MatrixForm) -> Intrinsic:
     """Return the intrinsic: ``result = requantized(wide @ weight.T + bias)`` for up to 4 rows."""
     dims = ("pairs", "outputs", "rows", *(("indices",) if form.indexed else ()))
-    return Intrinsic(form.name, _c(form), matrix_meaning(form), dims, guard=GUARD)
+    return Intrinsic(form.name, _c(form), matrix_meaning(form), dims, guard=GUARD, gcc=True)
 
 
 def matrix_meaning(form: MatrixForm, block: int = ROWS) -> Any:

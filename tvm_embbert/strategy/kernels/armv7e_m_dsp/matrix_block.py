@@ -78,7 +78,7 @@ def matrix_block(form: BlockForm) -> Intrinsic:
     """
     dims = ("pairs", "outputs", "rows", *(("indices",) if form.matrix.indexed else ()))
     meaning = matrix_meaning(form.matrix, form.rows)
-    return Intrinsic(form.name, _c(form), meaning, dims, guard=GUARD)
+    return Intrinsic(form.name, _c(form), meaning, dims, guard=GUARD, gcc=True)
 
 
 class _Turn:

@@ -45,7 +45,7 @@ def scores(form: ScoresForm) -> Intrinsic:
     pairs of rows, keys and rows; those of an odd key to ``last`` (4). Where all keys are hidden, 0
     is the largest.
     """
-    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=GUARD)
+    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=GUARD, gcc=True)
 
 
 def turn_of(size: int, most: int) -> int:

@@ -63,7 +63,7 @@ class BlockScoresForm:
 
 def block_scores(form: BlockScoresForm) -> Intrinsic:
     """Return the intrinsic: ``scores`` int16 (keys, rows, 2), the lower and upper half of each."""
-    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=GUARD)
+    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=GUARD, gcc=True)
 
 
 def whole_score(scores: Any, j: Expr, r: int) -> Expr:

@@ -56,7 +56,7 @@ def _eights(macro: str) -> str:
 def taps(group: int = GROUP_ROWS) -> Intrinsic:
     """Return the intrinsic: up to a group's rows of two channels of the result."""
     dims = ("taps", "rows", "channels")
-    return Intrinsic("te_dsp_taps", TAPS, taps_meaning(group), dims, guard=GUARD)
+    return Intrinsic("te_dsp_taps", TAPS, taps_meaning(group), dims, guard=GUARD, gcc=True)
 
 
 def pairs_of(number: Any, group: int = GROUP_ROWS) -> Any:

@@ -38,7 +38,7 @@ class KnownTaps:
 def known_taps(form: KnownTaps, group: int) -> Intrinsic:
     """Return the intrinsic: up to a group's rows of two channels; parameters as :func:`.taps`."""
     dims = ("taps", "rows", "channels")
-    return Intrinsic(form.name, _known_c(form), taps_meaning(group), dims, guard=GUARD)
+    return Intrinsic(form.name, _known_c(form), taps_meaning(group), dims, guard=GUARD, gcc=True)
 
 
 def _known_c(form: KnownTaps) -> str:

@@ -41,7 +41,7 @@ def block_weights(rows: int, shifted: bool, unroll: int) -> Intrinsic:
         .replace("@ROWS@", str(rows))
         .replace("@UNROLL@\n", unrolled(unroll))
     )
-    return Intrinsic(name, source, _meaning(rows, shifted), ("keys",), guard=GUARD)
+    return Intrinsic(name, source, _meaning(rows, shifted), ("keys",), guard=GUARD, gcc=True)
 
 
 def _meaning(rows: int, shifted: bool) -> Any:

@@ -17,8 +17,7 @@ def intrinsic(
 ) -> Intrinsic:
     """Return an intrinsic whose C may change any vector register, as every function may.
 
-    No caller is compiled by what it sees inside: compilers that use vector registers themselves
-    would find no word of them there.
+    No caller is compiled by what it sees inside: GCC would find no word of vector registers there.
 
     Parameters
     ----------
@@ -34,7 +33,7 @@ def intrinsic(
         Names of the meaning's symbolic dimensions.
     """
     declared = ", ".join(f"{t}{'' if t.endswith('*') else ' '}{n}" for n, t in parameters.items())
-    c = f"__attribute__((noipa)) static void {name}({declared}) {{\n{body}}}"
+    c = f"TE_VECTOR_FUNCTION static void {name}({declared}) {{\n{body}}}"
     return Intrinsic(name, c, meaning, tuple(dims), guard=GUARD)
 
 
@@ -43,7 +42,8 @@ def assembly(
 ) -> str:
     """Return a statement of inline assembly; ``{x}`` in a line stands for the operand x.
 
-    GCC 12 knows no vector registers, not even as clobbers; see :func:`intrinsic`.
+    GCC 12 knows no vector registers, not even as clobbers, and never uses any; see
+    :func:`intrinsic`. Clang does both: a macro of the arithmetic's header names them to it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def assembly(
     general = sorted(set(re.findall(r"\bt\d\b", "\n".join(text))))
     parts = (outputs, inputs, [f'"{c}"' for c in [*general, "memory"]])
     lists = "".join(f"\n      : {', '.join(part)}" for part in parts)
-    return f"  __asm__ volatile(\n{shown}{lists});\n"
+    return f"  __asm__ volatile(\n{shown}{lists} TE_VECTOR_CLOBBERS);\n"
 
 
 def narrowed(source: int, target: int, dtype: str) -> Iterator[str]:

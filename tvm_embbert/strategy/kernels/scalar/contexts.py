@@ -10,7 +10,7 @@ from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.form import LONG, LONG_STEPS, Block, filled
-from tvm_embbert.strategy.kernels.scalar.sums import Walk, guard_of, sums_and_rest
+from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums, sums_and_rest
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import prim_func
 
@@ -30,8 +30,16 @@ def contexts(block: Block, width: int) -> Intrinsic:
         "WORD": block.pairs,
         "ROWS": block.rows,
     }
-    source = sums_and_rest(f"{name}_sums", block, walk) + filled(_C, fields)
-    return Intrinsic(name, source, _meaning(block, width), ("keys", "rows"), guard=guard_of(block))
+    summing = sums_and_rest if width % block.outputs else sums
+    source = summing(f"{name}_sums", block, walk) + filled(_C, fields)
+    return Intrinsic(
+        name,
+        source,
+        _meaning(block, width),
+        ("keys", "rows"),
+        guard=guard_of(block),
+        gcc=fills(block),
+    )
 
 
 def _whole(block: Block, name: str, outputs: int = 0) -> str:

@@ -12,7 +12,7 @@ from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
-from tvm_embbert.strategy.kernels.scalar.sums import Walk, guard_of, sums
+from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import prim_func
 from tvm_embbert.strategy.operator import Array
@@ -43,7 +43,9 @@ class MatrixForm:
 def matrix(form: MatrixForm) -> Intrinsic:
     """Return the intrinsic: ``result = requantized(x @ weight.T + bias)`` for a block of rows."""
     dims = ("steps", "outputs", "rows", *(("indices",) if form.indexed else ()))
-    return Intrinsic(form.name, _c(form), _meaning(form), dims, guard=guard_of(form.block))
+    return Intrinsic(
+        form.name, _c(form), _meaning(form), dims, guard=guard_of(form.block), gcc=fills(form.block)
+    )
 
 
 def _meaning(form: MatrixForm) -> Any:

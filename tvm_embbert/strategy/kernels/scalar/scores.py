@@ -10,7 +10,7 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
-from tvm_embbert.strategy.kernels.scalar.sums import Walk, guard_of, sums_and_rest
+from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums_and_rest
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
 
@@ -35,7 +35,14 @@ class ScoresForm:
 
 def scores(form: ScoresForm) -> Intrinsic:
     """Return the intrinsic: ``scores`` int32 (keys, rows), and each row's largest in ``tops``."""
-    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=guard_of(form.block))
+    return Intrinsic(
+        form.name,
+        _c(form),
+        _meaning(form),
+        ("keys",),
+        guard=guard_of(form.block),
+        gcc=fills(form.block),
+    )
 
 
 def _meaning(form: ScoresForm) -> Any:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tvm_embbert.strategy.kernels.scalar.form import LONG, RISCV_SPLIT, SPLIT, Block, filled
+from tvm_embbert.strategy.kernels.scalar.form import (
+    ARM,
+    HELD,
+    LONG,
+    RISCV,
+    RISCV_SPLIT,
+    SPLIT,
+    Block,
+    filled,
+)
 from tvm_embbert.strategy.kernels.scalar.long_sums import long_sums
 from tvm_embbert.strategy.kernels.scalar.riscv_sums import riscv_sums
 from tvm_embbert.strategy.kernels.scalar.split_sums import split_sums
@@ -35,6 +44,12 @@ GUARDS = {LONG: "__thumb2__", RISCV_SPLIT: "__riscv_mul"}
 def guard_of(*blocks: Block) -> str:
     """Return the guard of an intrinsic with loops over these blocks."""
     return next((GUARDS[b.multiply] for b in blocks if b.multiply in GUARDS), "")
+
+
+def fills(block: Block) -> bool:
+    """Return whether a loop in assembly takes all the registers, which GCC alone gives it."""
+    isa = {LONG: ARM, RISCV_SPLIT: RISCV}.get(block.multiply, "")
+    return bool(isa) and block.outputs * block.pairs == HELD[isa]
 
 
 def sums(name: str, block: Block, walk: Walk) -> str:

@@ -10,7 +10,7 @@ from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
-from tvm_embbert.strategy.kernels.scalar.sums import Walk, guard_of, sums
+from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 
@@ -38,7 +38,13 @@ def taps(block: Block, number: int) -> Intrinsic:
     fields = {"ROWS": block.rows, "TAPS": number, "NAME": name}
     source = sums(f"{name}_sums", block, walk) + filled(_TAPS, fields)
     return Intrinsic(
-        name, source, _meaning(block, number), ("group", "outputs"), (), guard_of(block)
+        name,
+        source,
+        _meaning(block, number),
+        ("group", "outputs"),
+        (),
+        guard_of(block),
+        fills(block),
     )
 
 
