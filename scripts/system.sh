@@ -28,6 +28,8 @@ missing() {
     python_ready || echo "Python 3.11 or 3.12 with venv|$(python_packages)"
     compiles gcc || echo "gcc with the C library's headers|gcc libc6-dev"
     has clang-16 || echo "clang-16|clang-16"
+    has cmake || echo "cmake|cmake"
+    has ninja || echo "ninja|ninja-build"
     has make || echo "make|make"
     compiles arm-none-eabi-gcc ||
         echo "arm-none-eabi-gcc with newlib|gcc-arm-none-eabi libnewlib-arm-none-eabi"

@@ -13,6 +13,8 @@ TOOLS: Mapping[str, Sequence[str]] = {
         "qemu-system-arm",
         "riscv64-unknown-elf-gcc",
         "qemu-system-riscv32",
+        "cmake",
+        "ninja",
     ),
 }
 """Programs that the tests with a mark need."""

@@ -19,6 +19,7 @@ FOLLOWED = {
     "docs/adding-an-operator.md": {"host", "emulator"},
     "docs/c-interface.md": {"host"},
     "docs/memory.md": {"host", "emulator"},
+    "docs/projects.md": {"emulator"},
     "docs/tuning.md": {"emulator", "serial"},
 }
 """Pages with consoles, and what those need; a test below for each."""
@@ -147,3 +148,8 @@ def _check_tokens(folder: Path) -> None:
     assert ids is not None
     told = [int(i) for i in ids[1].split(",")]
     assert told == load_model(folder / "out/snips/model").encoder.encode("play some jazz", 256)
+
+
+@pytest.mark.emulator
+def test_projects_and_a_template_of_ones_own(tmp_path: Path) -> None:
+    assert follow("docs/projects.md", tmp_path, ("emulator",)) == 10

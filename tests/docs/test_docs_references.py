@@ -38,9 +38,12 @@ def _commands(page: Path) -> list[list[str]]:
 
 
 def _parsers() -> dict[str, argparse.ArgumentParser]:
-    actions = _parser()._actions
-    found = next(a for a in actions if isinstance(a, argparse._SubParsersAction))
-    return dict(found.choices)
+    return _subparsers(_parser())
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return {name: sub for action in found for name, sub in action.choices.items()}
 
 
 def test_relative_links_resolve(page: Path) -> None:
@@ -92,7 +95,8 @@ def test_calls_of_the_command_line_parse(page: Path) -> None:
 
 
 def test_flags_exist(page: Path) -> None:
-    known = {flag for p in _parsers().values() for flag in p._option_string_actions}
+    parsers = [p for sub in _parsers().values() for p in (sub, *_subparsers(sub).values())]
+    known = {flag for p in parsers for flag in p._option_string_actions}
     for part in _code(page):
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", _OTHERS.sub("", part)):
             assert flag in known, flag

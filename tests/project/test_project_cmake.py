@@ -73,11 +73,10 @@ def test_a_wrong_model_fails_the_self_test(
 ) -> None:
     project = create("cmake")
     weights = project / "model/src/tvmgen_small_weights.c"
-    found = re.search(r"\{(-?\d+)", weights.read_text())
-    assert found is not None
-    other = "1" if found[1] != "1" else "2"
     text = weights.read_text()
-    weights.write_text(text[: found.start(1)] + other + text[found.end(1) :])
+    *_, last = re.finditer(r"linear_\d+_bias\[\d+\] = \{\s*(-?\d+)", text)
+    other = str(int(last[1]) + 5000)
+    weights.write_text(text[: last.start(1)] + other + text[last.end(1) :])
     build(project, "gcc", "selftest")
     assert selftest(project, "gcc", capsys) == 7
     assert "NOT the model" in capsys.readouterr().out

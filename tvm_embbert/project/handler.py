@@ -18,7 +18,7 @@ from tvm_embbert.project.archive import ModelArchive, read_archive
 from tvm_embbert.project.generate import Changes, check_folder, write_manifest, write_project
 from tvm_embbert.project.manifest import MANIFEST, Manifest, read_manifest
 from tvm_embbert.project.options import checked
-from tvm_embbert.project.render import Renderer, project_files
+from tvm_embbert.project.render import COMMON, Renderer, project_files
 from tvm_embbert.project.running import run_commands
 from tvm_embbert.project.server import SERVER_FILE
 from tvm_embbert.project.template import Commands, Template
@@ -93,7 +93,7 @@ class TemplateHandler(ProjectHandler):
             raise _no_board(self._template, archive)
         files = {
             **project_files(self._template, archive, values),
-            SERVER_FILE: (self._template.folder / SERVER_FILE).read_bytes(),
+            SERVER_FILE: (COMMON / SERVER_FILE).read_bytes(),
             ARCHIVE: archive.path.read_bytes(),
         }
         layout = self._template.layout
