@@ -53,6 +53,21 @@ def test_wheel_compiles_a_model_for_a_shipped_device(installed: Path, tmp_path: 
     assert int(answer.rpartition(" ")[2]) >= 16
 
 
+def test_wheel_has_the_templates_of_projects(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "from tvm_embbert.project.template_file import known_templates, load_template; "
+        "found = {n: load_template(p) for n, p in known_templates().items()}; "
+        "print(*sorted(found)); "
+        "files = (found['cmake'].folder / 'files').rglob('*'); "
+        "print(*sorted(p.name for p in files if p.is_file()))"
+    )
+    names, files = python(code, tmp_path, installed).splitlines()
+    shipped = sorted(p.parent.name for p in ROOT.glob("tvm_embbert/project/templates/*/*.toml"))
+    assert names.split() == shipped
+    ours = ROOT / "tvm_embbert" / "project" / "templates" / "cmake" / "files"
+    assert files.split() == sorted(p.name for p in ours.rglob("*") if p.is_file())
+
+
 def test_wheel_puts_nothing_beside_the_package(installed: Path) -> None:
     names = {p.name for p in installed.iterdir() if not p.name.endswith(".dist-info")}
     assert names - {"bin"} == {"tvm_embbert"}
