@@ -1,0 +1,41 @@
+# ESP-IDF's build system as far as the projects need it: components are built for this machine.
+# STUB_CONFIG is a folder with config.cmake, which sets CONFIG_..., and with sdkconfig.h.
+include(${STUB_CONFIG}/config.cmake)
+set(STUB ${CMAKE_CURRENT_LIST_DIR}/../..)
+
+# Those that the stubs stand for.
+set(stub_known esp_driver_uart esp_driver_usb_serial_jtag esp_hw_support esp_system)
+
+function(idf_component_register)
+  cmake_parse_arguments(one "" "" "SRCS;INCLUDE_DIRS;PRIV_INCLUDE_DIRS;PRIV_REQUIRES;LDFRAGMENTS" ${ARGN})
+  if(one_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "idf_component_register does not know ${one_UNPARSED_ARGUMENTS}")
+  endif()
+  foreach(path ${one_INCLUDE_DIRS} ${one_PRIV_INCLUDE_DIRS} ${one_LDFRAGMENTS})
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${path})
+      message(FATAL_ERROR "${CMAKE_CURRENT_SOURCE_DIR}/${path} is missing")
+    endif()
+  endforeach()
+  get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  set(COMPONENT_LIB __idf_${name} PARENT_SCOPE)
+  add_library(__idf_${name} STATIC ${one_SRCS})
+  target_include_directories(__idf_${name} PUBLIC ${one_INCLUDE_DIRS} PRIVATE ${one_PRIV_INCLUDE_DIRS})
+  foreach(needed ${one_PRIV_REQUIRES})
+    if(NOT needed IN_LIST stub_known)
+      target_link_libraries(__idf_${name} PRIVATE __idf_${needed})
+    endif()
+  endforeach()
+endfunction()
+
+# A macro, as project() must be called here and CMake's own is what it calls.
+macro(project name)
+  _project(${name} LANGUAGES C)
+  add_compile_options(-std=gnu17 -Wall -Wextra -Werror -ffunction-sections -fdata-sections)
+  include_directories(${STUB}/include ${STUB_CONFIG})
+  foreach(folder ${COMPONENTS} components/tvm_embbert_model)
+    add_subdirectory(${CMAKE_SOURCE_DIR}/${folder})
+  endforeach()
+  add_executable(${name}.elf ${STUB}/host.c)
+  target_link_libraries(${name}.elf PRIVATE __idf_main)
+  set_target_properties(${name}.elf PROPERTIES OUTPUT_NAME esp)
+endmacro()
