@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from world import STUBS, check_validation, converse, enabled, kconfig, run, vectors
-
-from tvm_embbert.project.template_file import load_template, template_folder
+from world import QUICK, STUBS, check_validation, commands, converse, enabled, kconfig, run, vectors
 
 STUB = STUBS / "esp-idf"
 PROGRAMS = ("classify", "benchmark", "selftest", "validation")
@@ -64,7 +62,7 @@ def build_application(project: Path, folder: Path, program: str) -> Path:
     defined = "".join(f"#define CONFIG_{name} {value}\n" for name, value in numbers.items())
     (folder / "sdkconfig.h").write_text(defined)
     source = ["-S", project, "-B", folder / "build", "-G", "Ninja", f"-DSTUB_CONFIG={folder}"]
-    run("cmake", *source, "-DCMAKE_C_FLAGS=-O1", IDF_PATH=str(STUB))
+    run("cmake", *source, *QUICK, IDF_PATH=str(STUB))
     run("cmake", "--build", folder / "build")
     return folder / "build" / "esp"
 
@@ -150,9 +148,16 @@ def test_validation_answers_the_host(build: Build) -> None:
     check_validation(built.program, built.project, number[1], RESTARTED)
 
 
-def test_commands_keep_programs_apart() -> None:
-    template = load_template(template_folder("esp-idf"))
-    (built,), (flashed,) = template.build.lines, template.flash.lines
-    assert built[:3] == flashed[:3]
-    assert (built[0], built[-1], flashed[-1]) == ("idf.py", "build", "flash")
-    assert "idf.py" in template.build.needs
+def test_commands_keep_programs_and_chips_apart(create: Create) -> None:
+    project = create("esp-idf")
+    chosen = {"chip": "esp32c6", "program": "selftest"}
+    (built,) = commands(project, "build", "idf.py", **chosen)
+    assert built == [
+        "-B",
+        "build/esp32c6-selftest",
+        "-DIDF_TARGET=esp32c6",
+        "-DSDKCONFIG=build/esp32c6-selftest/sdkconfig",
+        "-DSDKCONFIG_DEFAULTS=sdkconfig.defaults;sdkconfig.selftest",
+        "build",
+    ]
+    assert commands(project, "flash", "idf.py", **chosen) == [[*built[:2], "flash"]]

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 from devicetree.dtlib import DT
-from world import STUBS, check_validation, converse, enabled, kconfig, run, vectors
+from world import QUICK, STUBS, check_validation, commands, converse, enabled, kconfig, run, vectors
 
+from tvm_embbert.project.archive import read_archive
+from tvm_embbert.project.render import Renderer
 from tvm_embbert.project.template_file import load_template, template_folder
+from tvm_embbert.project.values import template_values
 
 STUB = STUBS / "zephyr"
 PROGRAMS = ("classify", "benchmark", "selftest", "validation")
@@ -68,7 +71,7 @@ def build_application(project: Path, folder: Path, extra: Mapping[str, str], fla
     (folder / "autoconf.h").write_text(defined)
     settings = [f"-DSTUB={STUB}", f"-DSTUB_CONFIG={folder}", f"-DZephyr_DIR={STUB / 'package'}"]
     source = ["-S", project / "app", "-B", folder / "build", "-G", "Ninja"]
-    run("cmake", *source, *settings, f"-DCMAKE_C_FLAGS=-O1 {flags}")
+    run("cmake", *source, *settings, *QUICK, f"-DCMAKE_C_FLAGS={flags}")
     run("cmake", "--build", folder / "build")
     return folder / "build" / "zephyr"
 
@@ -109,6 +112,31 @@ def test_kconfig_of_the_module(create: Create) -> None:
     assert int(found[f"{symbol}_STACK_SIZE"]) >= 512
     assert {"INIT_STACKS", "REBOOT", "THREAD_STACK_INFO"} <= set(found)
     assert "REBOOT" not in symbols(project, program("classify"))
+
+
+def with_vectors(project: Path, folder: Path) -> Path:
+    """Write the template's own files as for a model whose kernels need vector instructions."""
+    template = load_template(template_folder("zephyr"))
+    values = template_values(
+        read_archive(project / "model.tar"), {"board": None, "program": "classify"}, template
+    )
+    core = {**values["target"]["core"], "isa": ["armv8.1-m-mve", "portable"]}
+    values["target"] = {**values["target"], "core": core}
+    for name, data in Renderer(template.folder, values).folder(template.folder / "files").items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_vector_instructions_need_the_unit_and_a_core_that_has_them(
+    create: Create, tmp_path: Path
+) -> None:
+    project = with_vectors(create("zephyr"), tmp_path)
+    symbol = f"TVM_EMBBERT_{model_name(project).upper()}"
+    assert symbol not in symbols(project, {})
+    assert {symbol, "FPU", "FPU_SHARING"} <= set(symbols(project, {"STUB_CPU_MVE": "y"}))
+    sample = yaml.safe_load((project / "app/sample.yaml").read_text())
+    assert sample["common"]["filter"] == "CONFIG_ARMV8_1_M_MVEI"
 
 
 def test_samples_build_every_program(create: Create) -> None:
@@ -183,11 +211,20 @@ def test_board_is_the_one_that_was_asked_for(create: Create) -> None:
     assert "--board=nrf52840dk/nrf52840" in (project / "README.md").read_text()
 
 
-def test_commands_are_those_of_west() -> None:
-    template = load_template(template_folder("zephyr"))
-    assert [line[:2] for line in template.build.lines] == [("west", "build")]
-    assert template.flash.lines == (("west", "flash", "--build-dir=build"),)
-    assert "west" in template.build.needs
+def test_commands_of_west(create: Create) -> None:
+    project = create("zephyr")
+    fresh = ["--pristine=always", "--build-dir=build", "app", "--"]
+    built = commands(project, "build", "west")
+    assert built == [["build", *fresh, "-DCONFIG_APP_PROGRAM_CLASSIFY=y"]]
+    assert commands(project, "flash", "west") == [["flash", "--build-dir=build"]]
+
+
+def test_board_and_program_of_a_build(create: Create) -> None:
+    (line,) = commands(
+        create("zephyr"), "build", "west", board="nrf52dk/nrf52832", program="selftest"
+    )
+    assert "--board=nrf52dk/nrf52832" in line
+    assert line[-1] == "-DCONFIG_APP_PROGRAM_SELFTEST=y"
 
 
 def test_overlays_are_devicetree_source(create: Create, tmp_path: Path) -> None:

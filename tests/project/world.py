@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -27,8 +28,12 @@ from tvm_embbert.measure.protocol import (
     unpack_result,
     unpack_stack,
 )
+from tvm_embbert.project.handler import open_project
 
 STUBS = Path(__file__).parent / "stubs"
+
+QUICK = ("-DCMAKE_C_COMPILER_FORCED=1",)
+"""Settings of CMake that spare it from trying the compiler."""
 
 _TIMEOUT_S = 120
 
@@ -76,6 +81,21 @@ def run(*command: str | Path, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def commands(project: Path, verb: str, tool: str, **options: str) -> list[list[str]]:
+    """Return what a verb runs of a tool, in whose place one notes its arguments."""
+    tools = project.parent / f"tools-{verb}"
+    tools.mkdir()
+    noted = tools / "noted"
+    script = tools / tool
+    script.write_text(
+        f"#!/usr/bin/env python3\nimport sys\nprint(sys.argv[1:], file=open({str(noted)!r}, 'a'))\n"
+    )
+    script.chmod(0o755)
+    with _environment(PATH=f"{tools}{os.pathsep}{os.environ['PATH']}"):
+        getattr(open_project(project), verb)(options)
+    return [ast.literal_eval(line) for line in noted.read_text().splitlines()]
 
 
 def converse(program: Path, typed: str = "") -> str:

@@ -22,8 +22,8 @@ static TaskFunction_t task;
 static void *task_argument;
 static bool uart_installed, usb_installed;
 
-BaseType_t xTaskCreatePinnedToCore(TaskFunction_t code, const char *const name, const uint32_t depth,
-                                   void *const argument, UBaseType_t priority,
+BaseType_t xTaskCreatePinnedToCore(TaskFunction_t code, const char *const name,
+                                   const uint32_t depth, void *const argument, UBaseType_t priority,
                                    TaskHandle_t *const created, const BaseType_t core) {
   task = code;
   task_argument = argument;

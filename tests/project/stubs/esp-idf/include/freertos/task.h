@@ -9,8 +9,8 @@ typedef void (*TaskFunction_t)(void *);
 
 #define tskIDLE_PRIORITY ((UBaseType_t)0U)
 
-BaseType_t xTaskCreatePinnedToCore(TaskFunction_t code, const char *const name, const uint32_t depth,
-                                   void *const argument, UBaseType_t priority,
+BaseType_t xTaskCreatePinnedToCore(TaskFunction_t code, const char *const name,
+                                   const uint32_t depth, void *const argument, UBaseType_t priority,
                                    TaskHandle_t *const created, const BaseType_t core);
 void vTaskDelete(TaskHandle_t task);
 TickType_t xTaskGetTickCount(void);

@@ -56,5 +56,5 @@ int32_t line_read(void) {
 void line_write(const void *bytes, size_t size) { (void)uart_write_bytes(PORT, bytes, size); }
 
 #else
-#error "choose a UART or USB Serial/JTAG as the console: idf.py menuconfig, Channel for console output"
+#error "idf.py menuconfig, Channel for console output: choose a UART or USB Serial/JTAG"
 #endif

@@ -1,4 +1,4 @@
-/* A counter of cycles: the core's with CONFIG_TIMING_FUNCTIONS, else the one of the kernel's clock. */
+/* A counter of cycles: the core's with CONFIG_TIMING_FUNCTIONS, else that of the kernel's clock. */
 #ifndef CYCLES_H
 #define CYCLES_H
 

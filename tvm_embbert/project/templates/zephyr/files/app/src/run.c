@@ -1,13 +1,14 @@
 /* The model with an arena in the devicetree's place, see app_run.h. */
-#include "app_run.h"
 #include "app_model.h"
 #include "app_port.h"
+#include "app_run.h"
 
 #include <tvm_embbert_arena.h>
 #include <zephyr/toolchain.h>
 
 #define POOL_MEMORY(pool, size)                                                                    \
-  static TVM_EMBBERT_ARENA __aligned(MODEL_ALIGNMENT) uint8_t app_pool_##pool[size];
+  static TVM_EMBBERT_ARENA __aligned(MODEL_ALIGNMENT)                                              \
+  uint8_t app_pool_##pool[size];
 #define POOL_ARGUMENTS(pool, size) , app_pool_##pool, sizeof(app_pool_##pool)
 
 MODEL_POOLS(POOL_MEMORY)

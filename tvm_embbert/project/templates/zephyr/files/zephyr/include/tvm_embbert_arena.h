@@ -1,4 +1,5 @@
-/* Where the devicetree wants the arenas of models: put TVM_EMBBERT_ARENA before their definition. */
+/* Where the devicetree wants the arenas of models: put TVM_EMBBERT_ARENA before their definition.
+ */
 #ifndef TVM_EMBBERT_ARENA_H
 #define TVM_EMBBERT_ARENA_H
 
@@ -11,7 +12,8 @@
 BUILD_ASSERT(DT_NODE_HAS_PROP(DT_CHOSEN(tvm_embbert_arena), zephyr_memory_region),
              "the chosen node tvm-embbert,arena needs the property zephyr,memory-region");
 
-/* The linker's section of the region; nothing clears it at the start, and the model needs no zeros. */
+/* The linker's section of the region; nothing clears it at the start, and the model needs no zeros.
+ */
 #define TVM_EMBBERT_ARENA                                                                          \
   __attribute__((section(LINKER_DT_NODE_REGION_NAME(DT_CHOSEN(tvm_embbert_arena)))))
 
