@@ -20,6 +20,7 @@ from tvm_embbert.project.validating import project_session
 
 pytestmark = pytest.mark.emulator
 
+BOARD = "mps2-an386"
 BOARDS = (
     "mps2-an385",
     "mps2-an386",
@@ -71,7 +72,7 @@ def test_self_test_passes(
 def test_a_wrong_model_fails_the_self_test(
     create: Create, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project = create("cmake")
+    project = create("cmake", BOARD)
     weights = project / "model/src/tvmgen_small_weights.c"
     text = weights.read_text()
     *_, last = re.finditer(r"linear_\d+_bias\[\d+\] = \{\s*(-?\d+)", text)
@@ -84,7 +85,7 @@ def test_a_wrong_model_fails_the_self_test(
 
 @pytest.fixture
 def built(create: Create) -> Path:
-    project = create("cmake")
+    project = create("cmake", BOARD)
     build(project, "gcc")
     return project
 
@@ -92,7 +93,7 @@ def built(create: Create) -> Path:
 def test_console_and_validation(
     built: Path, compiled: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, handler = CompiledModel(compiled("mps2-an386")), open_project(built)
+    model, handler = CompiledModel(compiled(BOARD)), open_project(built)
     ids = [2, 7, 11, 4, 3]
     expected = model.reference.run(ids)
     handler.open_transport({})
@@ -146,7 +147,7 @@ def test_benchmark_and_json(built: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_what_fails_to_build_says_where(create: Create) -> None:
-    project = create("cmake")
+    project = create("cmake", BOARD)
     (project / "app/app_run.c").write_text("#error stop here\n")
     handler = open_project(project)
     with pytest.raises(ToolchainError, match="stop here") as error:

@@ -91,7 +91,7 @@ def test_bad_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_no_command_to_flash(
     create: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("flash", create("cmake")) == 2
+    assert call("flash", create("cmake", "mps2-an386")) == 2
     assert "no command to flash" in capsys.readouterr().err
 
 

@@ -18,6 +18,7 @@ from tvm_embbert.project.server import SERVER_FILE
 from tvm_embbert.project.template_file import known_templates, load_template, template_folder
 from tvm_embbert.project.values import stack_size, template_values
 
+BOARD = "mps2-an386"
 LEAST = 'summary = "a test"\n[transport]\nkind = "none"\n'
 
 
@@ -50,8 +51,8 @@ def test_shipped_templates_are_whole(name: str) -> None:
 def test_projects_are_made_of_archives_alone(
     name: str, compiled: Callable[[str], Path], create: Callable[..., Path]
 ) -> None:
-    project = create(name)
-    archive = read_archive(compiled("mps2-an386"))
+    project = create(name, BOARD)
+    archive = read_archive(compiled(BOARD))
     template = load_template(template_folder(name))
     header = project / template.layout["include"] / "tvmgen_small.h"
     assert header.read_bytes() == archive.files["codegen/host/include/tvmgen_small.h"]
@@ -138,7 +139,7 @@ def test_stack_of_programs() -> None:
 def test_every_value_is_documented(compiled: Callable[[str], Path]) -> None:
     page = Path(__file__).parents[2] / "docs" / "projects.md"
     archive, template = (
-        read_archive(compiled("mps2-an386")),
+        read_archive(compiled(BOARD)),
         load_template(template_folder("cmake")),
     )
     for name in template_values(archive, {}, template):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import json
 import os
 import select
 import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from tvm_embbert.measure.protocol import (
     unpack_result,
     unpack_stack,
 )
+from tvm_embbert.project.archive import read_archive
 from tvm_embbert.project.handler import open_project
 
 STUBS = Path(__file__).parent / "stubs"
@@ -143,10 +142,7 @@ class PipeLine:
 
 def vectors(project: Path) -> list[dict[str, Any]]:
     """Return the project's sentences, and what the model must answer."""
-    with tarfile.open(project / "model.tar") as tar:
-        member = tar.extractfile("tvm_embbert/vectors.json")
-        assert member is not None
-        found: list[dict[str, Any]] = json.loads(member.read())["vectors"]
+    found = read_archive(project / "model.tar").vectors
     assert found
     return found
 
