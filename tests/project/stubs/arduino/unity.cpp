@@ -1,0 +1,4 @@
+/* The stub of Unity. */
+#include "unity.h"
+
+int unity_failures;
