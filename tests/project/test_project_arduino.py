@@ -20,7 +20,7 @@ STUB = STUBS / "arduino"
 
 @pytest.fixture
 def project(create: Create) -> Path:
-    return create("arduino", fqbn="arduino:renesas_uno:minima")
+    return create("arduino", "host", fqbn="arduino:renesas_uno:minima")
 
 
 def test_library_properties_are_those_of_a_library(project: Path) -> None:

@@ -25,7 +25,7 @@ PROGRAMS = ("benchmark", "classify", "selftest", "validate")
 
 @pytest.fixture
 def project(create: Create) -> Path:
-    return create("cmsis-pack", device="STMicroelectronics::STM32F407VGTx")
+    return create("cmsis-pack", "host", mcu="STMicroelectronics::STM32F407VGTx")
 
 
 def _package(project: Path) -> ElementTree.Element:

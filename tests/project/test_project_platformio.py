@@ -23,7 +23,7 @@ LIBRARIES = ("app", "harness", "model")
 
 @pytest.fixture
 def project(create: Create) -> Path:
-    return create("platformio")
+    return create("platformio", "host")
 
 
 def _settings(project: Path) -> RawConfigParser:
@@ -48,14 +48,14 @@ def test_environments_are_programs_on_boards(project: Path) -> None:
 
 
 def test_default_environment_is_the_chosen_board(create: Create) -> None:
-    settings = _settings(create("platformio", board="genericSTM32F407VET6", platform="ststm32"))
+    settings = _settings(create("platformio", "host", board="genericSTM32F407VET6", platform="ststm32"))
     assert settings["platformio"]["default_envs"] == "genericSTM32F407VET6"
     assert settings["env:genericSTM32F407VET6"]["platform"] == "ststm32"
 
 
 def test_board_that_is_not_listed_needs_its_platform(create: Create) -> None:
     with pytest.raises(InputError, match="option platform"):
-        create("platformio", board="genericSTM32F407VET6")
+        create("platformio", "host", board="genericSTM32F407VET6")
 
 
 def test_manifests_tell_headers_and_dependencies(project: Path) -> None:
