@@ -45,13 +45,14 @@ class HostBuild:
     def library(self, sources: Sequence[Path], *flags: str) -> Path:
         """Compile sources to an archive, of which the linker takes what is used."""
         archive = self._out / f"lib{len(list(self._out.glob('*.a')))}.a"
-        _run(["ar", "rcs", str(archive), *map(str, self.objects(sources, *flags))])
+        _run([f"{self._prefix}ar", "rcs", str(archive), *map(str, self.objects(sources, *flags))])
         return archive
 
     def program(self, name: str, objects: Sequence[Path], *flags: str) -> Path:
-        """Link a program; libraries go last."""
+        """Link a program; libraries go last. For another machine there is no library of C++."""
         program = self._out / name
-        _run(["g++", *flags, *map(str, objects), "-o", str(program)])
+        linker = f"{self._prefix}gcc" if self._prefix else "g++"
+        _run([linker, *flags, *map(str, objects), "-o", str(program)])
         return program
 
     def _object(self, source: Path, flags: Sequence[str]) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import yaml
 from harness_client import check_serves
 from host_build import STUBS, HostBuild, output_of
 
+from tvm_embbert.errors import InputError
 from tvm_embbert.project.archive import read_archive
 
 Create = Callable[..., Path]
@@ -65,6 +68,20 @@ def test_components_hold_all_that_was_generated(project: Path) -> None:
             assert path.relative_to(project).as_posix() in named
     for path in (project / "harness").glob("*.c"):
         assert path.relative_to(project).as_posix() in named
+
+
+@pytest.mark.emulator
+def test_conditions_are_the_instructions_of_the_core(create: Create) -> None:
+    package = _package(create("cmsis-pack"))  # for a Cortex-M4
+    cores = {c.attrib["Dcore"] for c in package.iter("accept") if "Dcore" in c.attrib}
+    assert {"Cortex-M4", "Cortex-M7", "Cortex-M55"} <= cores
+    assert not {"Cortex-M0+", "Cortex-M3"} & cores
+
+
+@pytest.mark.emulator
+def test_other_architectures_than_arm_are_refused(create: Create) -> None:
+    with pytest.raises(InputError, match="a core of Arm"):
+        create("cmsis-pack", "virt-rv32")
 
 
 def test_identifiers_of_components_are_short_enough(project: Path) -> None:
@@ -154,3 +171,53 @@ def test_ports_compile_for_their_cores(project: Path, tmp_path: Path, cpu: str) 
     build = HostBuild(tmp_path, [STUB, *folders], flags, prefix="arm-none-eabi-")
     for variant in ("USART", "Semihosting"):
         assert len(build.objects(_sources(project, _component(package, "Port", variant)))) == 2
+
+
+@pytest.mark.emulator
+def test_programs_run_on_a_core_over_semihosting(create: Create, tmp_path: Path) -> None:
+    project = create("cmsis-pack")
+    archive, package = read_archive(project / "model.tar"), _package(project)
+    flags = [*archive.target.core.flags, "-O2", "-ffunction-sections", "-fdata-sections"]
+    includes = [project / folder for folder in ("include", "source", "app", "port")]
+    build = HostBuild(tmp_path, [STUB, *includes], flags, prefix="arm-none-eabi-")
+    parts = (("Programs", None), ("Port", "Semihosting"), ("Model", None))
+    library = build.library([s for p in parts for s in _sources(project, _component(package, *p))])
+    count = len(archive.vectors)
+    # QEMU 7.2 hands a byte over once the next one comes.
+    for name, typed in (("selftest", ""), ("classify", "selftest\n\n")):
+        main = build.objects([project / "example" / name / "main.c", STUB / "startup.c"])
+        # The stack that the example's README asks for, which the programs thus have to do with.
+        elf = build.program(name, [*main, library], *_linking(archive.target.core.flags, project))
+        assert f"self-test: {count} of {count} passed\n" in _emulated(elf, typed)
+
+
+def _linking(flags: Sequence[str], project: Path) -> list[str]:
+    regions = (project / "example/regions_device.h").read_text()
+    found = re.search(r"__STACK_SIZE (\d+)", regions)
+    assert found
+    size = f"-Wl,--defsym=STACK_SIZE={found[1]}"
+    script = ["-nostartfiles", "-Wl,--gc-sections", "-T", str(STUB / "mps2.ld")]
+    return [*flags, "--specs=nano.specs", size, *script]
+
+
+def _emulated(elf: Path, typed: str) -> str:
+    """Return what an image prints up to the self-test's end, which QEMU may outlive."""
+    console = "enable=on,target=native,chardev=console"
+    command = ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-monitor", "none"]
+    command += ["-serial", "none", "-chardev", "stdio,id=console", "-semihosting-config", console]
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, "-kernel", elf], stdin=pipe, stdout=pipe, text=True) as qemu:
+        assert qemu.stdin is not None
+        assert qemu.stdout is not None
+        qemu.stdin.write(typed)
+        qemu.stdin.flush()
+        told = ""
+        deadline = threading.Timer(30.0, qemu.kill)
+        deadline.start()
+        for line in qemu.stdout:
+            told += line
+            if line.startswith("self-test: "):
+                break
+        deadline.cancel()
+        qemu.kill()
+    return told

@@ -48,7 +48,9 @@ def test_environments_are_programs_on_boards(project: Path) -> None:
 
 
 def test_default_environment_is_the_chosen_board(create: Create) -> None:
-    settings = _settings(create("platformio", "host", board="genericSTM32F407VET6", platform="ststm32"))
+    settings = _settings(
+        create("platformio", "host", board="genericSTM32F407VET6", platform="ststm32")
+    )
     assert settings["platformio"]["default_envs"] == "genericSTM32F407VET6"
     assert settings["env:genericSTM32F407VET6"]["platform"] == "ststm32"
 
