@@ -33,7 +33,7 @@ def main() -> None:
     """Write the pack beside this file."""
     description = next(ROOT.glob("*.pdsc"))
     package = ElementTree.parse(description).getroot()
-    version = package.find("releases/release").attrib["version"]
+    version = next(package.iter("release")).attrib["version"]
     pack = ROOT / f"{description.stem}.{version}.pack"
     temporary = pack.with_suffix(".tmp")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
