@@ -5,6 +5,8 @@ The meaning lets the library run on the machine that compiles it, under its sani
 
 from __future__ import annotations
 
+import re
+
 from tvm_embbert.codegen.c_printer import print_c
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
@@ -27,10 +29,19 @@ def _taken(intrinsic: Intrinsic) -> str:
 
 
 def _print_meaning(intrinsic: Intrinsic) -> str:
-    """Print the meaning as C, its dimensions in the order that callers pass them."""
+    """Print the meaning as C, its dimensions in the order that callers pass them.
+
+    Pointers come as pointers to anything, as the instruction set's own code takes them: weights that
+    are packed for it may have other elements than they mean.
+    """
     # Callers may pass the same memory twice.
     printed = print_c(lower_tir(intrinsic.meaning), restrict=False)
-    buffers = printed.parameters[: len(printed.parameters) - len(printed.dims)]
-    parameters = ", ".join([*buffers, *(f"int32_t {d}" for d in intrinsic.dims)])
+    given = printed.parameters[: len(printed.parameters) - len(printed.dims)]
+    taken = [_POINTER.sub(r"\1void *\3_given", parameter) for parameter in given]
+    typed = "".join(_POINTER.sub(r"  \1\2 *\3 = \3_given;\n", p) for p in given if "*" in p)
+    parameters = ", ".join([*taken, *(f"int32_t {d}" for d in intrinsic.dims)])
     unused = "".join(f"  (void){d};\n" for d in intrinsic.dims if d not in printed.dims)
-    return f"static void {intrinsic.name}({parameters}) {{\n{unused}{printed.body}}}\n"
+    return f"static void {intrinsic.name}({parameters}) {{\n{unused}{typed}{printed.body}}}\n"
+
+
+_POINTER = re.compile(r"^(const )?(\w+) \*(\w+)$")
