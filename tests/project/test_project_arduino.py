@@ -12,9 +12,11 @@ from host_build import STUBS, HostBuild, output_of
 
 from tvm_embbert.project.archive import read_archive
 
+pytestmark = pytest.mark.host
+
 Create = Callable[..., Path]
 
-SKETCHES = ("Benchmark", "Classify", "Minimal", "SelfTest", "Validate")
+SKETCHES = ("Benchmark", "Classify", "Minimal", "SelfTest", "Validation")
 STUB = STUBS / "arduino"
 
 
@@ -58,7 +60,6 @@ def test_commands_and_readme_name_the_board(project: Path) -> None:
     assert "{%" not in readme
 
 
-@pytest.mark.host
 def test_sketches_compile_and_run(project: Path, tmp_path: Path) -> None:
     archive = read_archive(project / "model.tar")
     build = HostBuild(tmp_path / "objects", [STUB, project / "src"])
@@ -73,7 +74,7 @@ def test_sketches_compile_and_run(project: Path, tmp_path: Path) -> None:
         source.write_text(f"#include <Arduino.h>\n{sketch.read_text()}")
         programs[name] = build.program(name, [*build.objects([source]), *core, library])
     _check_answers(programs, archive.vectors, archive.report["model"]["labels"])
-    check_serves(programs["Validate"], archive)
+    check_serves(programs["Validation"], archive)
 
 
 @pytest.mark.emulator

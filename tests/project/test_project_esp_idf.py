@@ -11,6 +11,8 @@ import pytest
 import yaml
 from world import QUICK, STUBS, check_validation, commands, converse, enabled, kconfig, run, vectors
 
+pytestmark = pytest.mark.host
+
 STUB = STUBS / "esp-idf"
 PROGRAMS = ("classify", "benchmark", "selftest", "validation")
 RESTARTED = 78
@@ -113,7 +115,6 @@ def test_linker_fragments_name_what_is_compiled(create: Create) -> None:
         assert any((project / folder / sources / f"{name}.c").is_file() for name in objects)
 
 
-@pytest.mark.host
 @pytest.mark.parametrize(
     ("name", "expected"), [("classify", "or help\n> "), ("benchmark", r"4 tokens: \d+ cycles\n")]
 )
@@ -121,7 +122,6 @@ def test_programs_run(build: Build, name: str, expected: str) -> None:
     assert re.search(expected, converse(build(name).program))
 
 
-@pytest.mark.host
 @pytest.mark.parametrize("console", ["uart", "usb_serial_jtag"])
 def test_selftest_passes_on_both_consoles(build: Build, console: str) -> None:
     built = build("selftest", console)
@@ -129,7 +129,6 @@ def test_selftest_passes_on_both_consoles(build: Build, console: str) -> None:
     assert f"self-test: {count} of {count} passed\n" in converse(built.program)
 
 
-@pytest.mark.host
 def test_console_classifies_lines(build: Build) -> None:
     built = build("classify")
     good = next(v for v in vectors(built.project) if v["code"] == 0)
@@ -139,7 +138,6 @@ def test_console_classifies_lines(build: Build) -> None:
     assert "not a list of token ids" in printed
 
 
-@pytest.mark.host
 def test_validation_answers_the_host(build: Build) -> None:
     built = build("validation")
     text = (built.project / "main/CMakeLists.txt").read_text()

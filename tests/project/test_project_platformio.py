@@ -15,6 +15,8 @@ from host_build import STUBS, HostBuild, output_of
 from tvm_embbert.errors import InputError
 from tvm_embbert.project.archive import read_archive
 
+pytestmark = pytest.mark.host
+
 Create = Callable[..., Path]
 
 STUB = STUBS / "arduino"
@@ -39,9 +41,9 @@ def test_environments_are_programs_on_boards(project: Path) -> None:
     for name in boards:
         assert settings[name]["platform"]
         assert name == f"env:{settings[name]['board']}"
-        for program in ("benchmark", "validate"):
+        for program in ("benchmark", "validation"):
             assert settings[f"{name}_{program}"]["extends"] == f"{name}, {program}"
-    for section in ("env", "benchmark", "validate"):
+    for section in ("env", "benchmark", "validation"):
         found = re.fullmatch(r"\+<(\w+\.cpp)>", settings[section]["build_src_filter"])
         assert found
         assert (project / "src" / found[1]).is_file()
@@ -69,7 +71,6 @@ def test_manifests_tell_headers_and_dependencies(project: Path) -> None:
         assert set(manifest.get("dependencies", ())) <= names
 
 
-@pytest.mark.host
 def test_programs_compile_and_run(project: Path, tmp_path: Path) -> None:
     archive = read_archive(project / "model.tar")
     includes = [project / "lib" / name / "src" for name in LIBRARIES]
@@ -89,7 +90,7 @@ def test_programs_compile_and_run(project: Path, tmp_path: Path) -> None:
     assert told.endswith(f"self-test: {count} of {count} passed\nfailures: 0\n")
     _check_label(programs["classify"], archive.vectors, archive.report["model"]["labels"])
     assert re.search(r"^\d+ tokens: \d+ us$", output_of(programs["benchmark"]), re.MULTILINE)
-    check_serves(programs["validate"], archive)
+    check_serves(programs["validation"], archive)
 
 
 def _check_label(program: Path, vectors: list[dict[str, list[int]]], labels: list[str]) -> None:

@@ -17,6 +17,8 @@ from tvm_embbert.project.render import Renderer
 from tvm_embbert.project.template_file import load_template, template_folder
 from tvm_embbert.project.values import template_values
 
+pytestmark = pytest.mark.host
+
 STUB = STUBS / "zephyr"
 PROGRAMS = ("classify", "benchmark", "selftest", "validation")
 RESTARTED = 78
@@ -147,7 +149,6 @@ def test_samples_build_every_program(create: Create) -> None:
         assert symbol == f"CONFIG_APP_PROGRAM_{name.upper()}=y"
 
 
-@pytest.mark.host
 @pytest.mark.parametrize("name", ["classify", "benchmark", "selftest"])
 def test_samples_look_for_what_programs_print(build: Build, name: str) -> None:
     built = build(name)
@@ -159,7 +160,6 @@ def test_samples_look_for_what_programs_print(build: Build, name: str) -> None:
         assert re.search(regex, printed), printed
 
 
-@pytest.mark.host
 def test_console_classifies_lines(build: Build) -> None:
     built = build("classify")
     all_of_them = vectors(built.project)
@@ -171,7 +171,6 @@ def test_console_classifies_lines(build: Build) -> None:
     assert "not a list of token ids" in printed
 
 
-@pytest.mark.host
 @pytest.mark.parametrize(
     ("clock", "unit"),
     [
@@ -186,7 +185,6 @@ def test_counters(build: Build, clock: str, unit: str) -> None:
     assert all(int(count) > 0 and found == unit for _, count, found in lines)
 
 
-@pytest.mark.host
 def test_validation_answers_the_host(build: Build) -> None:
     built = build("validation")
     text = (built.project / "app/CMakeLists.txt").read_text()
@@ -195,7 +193,6 @@ def test_validation_answers_the_host(build: Build) -> None:
     check_validation(built.program, built.project, number[1], RESTARTED)
 
 
-@pytest.mark.host
 def test_devicetree_places_the_arena(build: Build) -> None:
     for name in ("selftest", "validation"):
         table = run("objdump", "-t", build(name, flags="-DSTUB_ARENA=SRAM_TWO").program)
