@@ -48,9 +48,16 @@ def clang(compiled: CompiledModel) -> Compiler:
 COMPILERS = {"gcc": gcc, "clang": clang}
 
 
-@pytest.mark.parametrize("level", ["-O2", "-Os"])
-@pytest.mark.parametrize("name", COMPILERS)
-@pytest.mark.parametrize("board", BOARDS)
+ONE_EACH = ("mps2-an385", "mps2-an386", "mps3-an547", "virt-rv32", "virt-rv32v")
+"""A board for each instruction set."""
+# GCC has compiled all of them at -O2 already, to build them.
+COMPILED = [
+    *((board, "clang", "-O2") for board in BOARDS),
+    *((board, name, "-Os") for board in ONE_EACH for name in COMPILERS),
+]
+
+
+@pytest.mark.parametrize(("board", "name", "level"), COMPILED)
 def test_tuned_library_compiles_without_a_warning(
     compiled_for: Compile, board: str, name: str, level: str, tmp_path: Path
 ) -> None:
@@ -78,9 +85,7 @@ def _check_symbols(compiled: CompiledModel, objects: list[str]) -> None:
     assert not [symbol for symbol in needed if re.fullmatch(FOREIGN, symbol)]
 
 
-@pytest.mark.parametrize(
-    "board", ["mps2-an385", "mps2-an386", "mps3-an547", "virt-rv32", "virt-rv32v"]
-)
+@pytest.mark.parametrize("board", ONE_EACH)
 def test_image_of_a_library_that_clang_compiled_equals_the_reference(
     compiled_for: Compile, board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

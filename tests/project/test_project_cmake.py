@@ -6,17 +6,23 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from archives import lowered
+from serial_board import serial_board
 
+import tvm_embbert
 from tvm_embbert import cli
 from tvm_embbert.compiled import CompiledModel
 from tvm_embbert.errors import DeviceError, ToolchainError
-from tvm_embbert.project.handler import open_project
+from tvm_embbert.project.handler import TemplateHandler, open_project
 from tvm_embbert.project.session import ProjectSession
+from tvm_embbert.project.template_file import load_template, template_folder
 from tvm_embbert.project.validating import project_session
+from tvm_embbert.target_file import load_target
 
 pytestmark = pytest.mark.emulator
 
@@ -128,13 +134,40 @@ def read_until(handler: object, prompts: int) -> str:
 
 def test_another_model_on_the_device_is_found_out(built: Path) -> None:
     handler = open_project(built)
-    archive = built / "model.tar"
     handler.open_transport({"program": "validation"})
-    known = handler.archive
-    archive.write_bytes(archive.read_bytes())
-    other = type(known)(known.path, {**known.files, "more": b"x"}, known.names)
+    device = handler.device("open_transport", {"program": "validation"})
+    known = device.archive
+    other = replace(known, files={**known.files, "more": b"x"})
     with pytest.raises(DeviceError, match="another model"):
-        ProjectSession(handler, other, archive, "instructions", 115_200, 10.0)
+        ProjectSession(handler, replace(device, archive=other), 10.0)
+
+
+def test_a_board_at_a_serial_port_is_flashed(tmp_path: Path) -> None:
+    """QEMU behind a pseudo-terminal is the board; its file has addresses and a command."""
+    target, flashed = load_target(BOARD), tmp_path / "board.elf"
+    emulator = target.core.emulator
+    assert emulator is not None
+    assert target.serial is not None
+    regions = {name: getattr(emulator, name) for name in ("vectors", "code", "data")}
+    own = {"flash": f"cp {{elf}} {flashed}", "port": "/dev/none", "counter": "dwt"}
+    serial = replace(target.serial, **regions, **own, core_hz=25_000_000)
+    made = replace(lowered(BOARD), target=replace(target, name="desk", serial=serial))
+    tvm_embbert.build(made, tmp_path / "out", measure=False)
+    handler = TemplateHandler(load_template(template_folder("cmake")))
+    handler.generate_project(tmp_path / "out/model.tar", None, tmp_path / "p", {})
+    build(tmp_path / "p", "gcc")
+    with pytest.raises(DeviceError, match="cannot be opened"):
+        handler.open_transport({})
+    handler.flash({"program": "validation"})
+    ids = [2, 7, 11]
+    expected = CompiledModel(tmp_path / "out").reference.run(ids)
+    with (
+        serial_board(emulator, flashed) as board,
+        project_session(handler, {"port": board.port}, "validation", 20.0) as session,
+    ):
+        answer = session.infer(ids)
+    assert answer.logits.tobytes() == expected.tobytes()
+    assert flashed.read_bytes() == (tmp_path / "p/build/gcc/validation.elf").read_bytes()
 
 
 def test_benchmark_and_json(built: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,8 +50,12 @@ def test_create_again(
     assert json.loads((project / "tvm_embbert_project.json").read_text())["options"] == {
         "toolchain": "clang",
         "program": "classify",
-        "flash_command": "",
+        "port": None,
+        "baud": None,
     }
+    other = ("create", project, "--from", source, "--template", "cmsis-pack")
+    assert call(*other) == 2
+    assert "made of the template 'cmake'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def _taken(intrinsic: Intrinsic) -> str:
 def _print_meaning(intrinsic: Intrinsic) -> str:
     """Print the meaning as C, its dimensions in the order that callers pass them.
 
-    Pointers come as pointers to anything, as the instruction set's own code takes them: weights that
-    are packed for it may have other elements than they mean.
+    Pointers come as pointers to anything, as the instruction set's own code takes them: weights
+    that are packed for it may have other elements than they mean.
     """
     # Callers may pass the same memory twice.
     printed = print_c(lower_tir(intrinsic.meaning), restrict=False)

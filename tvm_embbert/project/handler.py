@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ from tvm_embbert.project.api import (
     TransportTimeouts,
 )
 from tvm_embbert.project.archive import ModelArchive, read_archive
+from tvm_embbert.project.device import Device
 from tvm_embbert.project.generate import Changes, check_folder, write_manifest, write_project
 from tvm_embbert.project.manifest import MANIFEST, Manifest, read_manifest
-from tvm_embbert.project.options import checked
+from tvm_embbert.project.options import checked, of_verb
 from tvm_embbert.project.render import COMMON, Renderer, project_files
 from tvm_embbert.project.running import run_commands
 from tvm_embbert.project.server import SERVER_FILE
 from tvm_embbert.project.template import Commands, Template
 from tvm_embbert.project.template_file import known_templates, load_template, template_folder
-from tvm_embbert.project.transport import QemuTransport, SerialTransport, Transport
+from tvm_embbert.project.transport import Transport
 from tvm_embbert.project.values import template_values
 
 ARCHIVE = "model.tar"
@@ -84,8 +86,7 @@ class TemplateHandler(ProjectHandler):
             The archive or the template cannot be read.
         """
         check_folder(project_dir)
-        again = (project_dir / MANIFEST).is_file()
-        old = read_manifest(project_dir) if again else Manifest(self._template.name)
+        old = self._before(project_dir)
         archive = read_archive(model_library_format_path)
         chosen = checked(self._template.options, "generate_project", {**old.options, **options})
         values = template_values(archive, chosen, self._template)
@@ -106,19 +107,50 @@ class TemplateHandler(ProjectHandler):
         write_manifest(project_dir, manifest, files)
         self._project = project_dir
 
+    def _before(self, folder: Path) -> Manifest:
+        """Return what was made before; options that the template no longer has are left out."""
+        if not (folder / MANIFEST).is_file():
+            return Manifest(_name(self._template))
+        old = read_manifest(folder)
+        if old.template != _name(self._template):
+            raise UsageError(
+                f"The project was made of the template {old.template!r}.",
+                where=str(folder),
+                hint="Choose another folder, or that template.",
+            )
+        known = {option.name for option in of_verb(self._template.options, "generate_project")}
+        return replace(old, options={k: v for k, v in old.options.items() if k in known})
+
     def build(self, options: Options) -> None:
         """Run the template's commands to build; raise :class:`ToolchainError` if one fails."""
         self._run("build", self._template.build, options)
 
     def flash(self, options: Options) -> None:
-        """Run the template's commands to flash; raise :class:`ToolchainError` if one fails."""
-        self._run("flash", self._template.flash, options)
+        """Run the template's commands to flash, or that of the device's file.
+
+        Raises
+        ------
+        UsageError
+            There is none.
+        ToolchainError
+            It fails.
+        """
+        device = self.device("flash", options)
+        flasher = device.flasher()
+        if flasher is not None and device.image is not None:
+            flasher.flash(device.image)
+        else:
+            self._run("flash", self._template.flash, options)
+
+    def flashes(self, options: Options) -> bool:
+        """Return whether there is a command to flash."""
+        lines = self._lines(self._template.flash, self._chosen("flash", options))
+        return bool(lines) or self.device("flash", options).flasher() is not None
 
     def open_transport(self, options: Options) -> TransportTimeouts:
         """Start the emulator, or open the serial port."""
         self.close_transport()
-        chosen = self._chosen("open_transport", options)
-        self._transport = self._open(chosen)
+        self._transport = self.device("open_transport", options).open()
         return TransportTimeouts()
 
     def close_transport(self) -> None:
@@ -135,66 +167,42 @@ class TemplateHandler(ProjectHandler):
         """Send bytes to the device."""
         self._opened().write(data, timeout_sec)
 
-    def image(self, options: Options) -> Path | None:
-        """Return the path of what runs with some options of ``open_transport``, if it is known."""
-        if not self._template.image:
-            return None
-        chosen = self._chosen("open_transport", options)
-        return self.folder / self._rendered(self._template.image, chosen)
+    def device(self, verb: str, options: Options) -> Device:
+        """Return the device with some options of a verb."""
+        chosen = self._chosen(verb, options)
+        values, text = self._values(chosen), self._template.image
+        image = Renderer(self._template.folder, values).text(text, "template.toml")
+        path = self.folder / image if image else None
+        return Device(self._template, self.archive, path, values)
 
     def _chosen(self, verb: str, options: Options) -> dict[str, Any]:
         """Return options of a verb: those given, else those that the project was made with."""
         made = read_manifest(self.folder).options
-        known = {o.name for o in self._template.options if verb in (o.optional or ())}
-        required = {o.name for o in self._template.options if verb in (o.required or ())}
-        kept = {name: made[name] for name in known | required if made.get(name) is not None}
+        names = (option.name for option in of_verb(self._template.options, verb))
+        kept = {name: made[name] for name in names if made.get(name) is not None}
         return {**made, **checked(self._template.options, verb, {**kept, **options})}
 
     def _values(self, options: Mapping[str, Any]) -> dict[str, Any]:
         return template_values(self.archive, options, self._template)
 
-    def _rendered(self, text: str, options: Mapping[str, Any]) -> str:
-        return Renderer(self._template.folder, self._values(options)).text(text, "template.toml")
-
     def _run(self, verb: str, commands: Commands, options: Options) -> None:
-        if not commands.lines:
+        lines = self._lines(commands, self._chosen(verb, options))
+        if not lines:
             raise UsageError(
                 f"Projects of the template {self._template.name!r} have no command to {verb}.",
                 where=str(self.folder),
                 hint="See the project's README.",
             )
-        chosen = self._chosen(verb, options)
+        run_commands(self.folder, verb, commands, lines)
+
+    def _lines(self, commands: Commands, chosen: Mapping[str, Any]) -> list[list[str]]:
+        """Return commands with all that they name; empty arguments and commands are left out."""
         renderer = Renderer(self._template.folder, self._values(chosen))
         rendered = (
             [renderer.text(argument, "template.toml") for argument in line]
             for line in commands.lines
         )
-        lines = [[argument for argument in line if argument] for line in rendered]
-        run_commands(self.folder, verb, commands, lines)
-
-    def _open(self, chosen: Mapping[str, Any]) -> Transport:
-        openers: Mapping[str, Callable[[Mapping[str, Any]], Transport]] = {
-            "qemu": self._open_qemu,
-            "serial": self._open_serial,
-        }
-        if self._template.transport not in openers:
-            raise UsageError(
-                f"Projects of the template {self._template.name!r} have no transport.",
-                where=str(self.folder),
-                hint="Use the tools of the template's own world, see the project's README.",
-            )
-        return openers[self._template.transport](chosen)
-
-    def _open_qemu(self, chosen: Mapping[str, Any]) -> Transport:
-        emulator = self.archive.target.core.emulator
-        if emulator is None:
-            raise UsageError("The model's core has no emulator.", where=str(self.folder))
-        return QemuTransport(emulator, self.folder / self._rendered(self._template.image, chosen))
-
-    def _open_serial(self, chosen: Mapping[str, Any]) -> Transport:
-        if not chosen["port"]:
-            raise UsageError("No serial port is named.", where="--option port=NAME")
-        return SerialTransport(str(chosen["port"]), int(chosen["baud"]))
+        return [line for line in ([a for a in row if a] for row in rendered) if line]
 
     def _opened(self) -> Transport:
         if self._transport is None:

@@ -27,6 +27,7 @@ def checked(options: Iterable[ProjectOption], verb: str, given: Options) -> dict
         An option is unknown or missing, or its value is of another type or none of its choices.
     """
     taken = {o.name: o for o in of_verb(options, verb)}
+    given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in taken:
             raise _unknown(name, taken)

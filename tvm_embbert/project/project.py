@@ -105,8 +105,9 @@ def taken(handler: ProjectHandler, verb: str, given: Options) -> dict[str, Any]:
 def prepare(handler: ProjectHandler, given: Options) -> None:
     """Build a project, and flash it where its boards are flashed."""
     handler.build(taken(handler, "build", given))
-    if not isinstance(handler, TemplateHandler) or handler.template.flash.lines:
-        handler.flash(taken(handler, "flash", given))
+    flashing = taken(handler, "flash", given)
+    if not isinstance(handler, TemplateHandler) or handler.flashes(flashing):
+        handler.flash(flashing)
 
 
 def program_of(handler: ProjectHandler, given: Mapping[str, Any]) -> str:

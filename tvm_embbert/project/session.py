@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tvm_embbert.errors import DeviceError
 from tvm_embbert.measure.board_channel import BoardChannel
 from tvm_embbert.measure.emulator import instructions_of
 from tvm_embbert.measure.harness_session import HarnessSession
 from tvm_embbert.measure.image import Image
+from tvm_embbert.measure.packet import Hello
 from tvm_embbert.measure.protocol import Result
 from tvm_embbert.measure.session import Answer
 from tvm_embbert.project.api import IoTimeoutError, ProjectHandler, TransportClosedError
 from tvm_embbert.project.archive import ModelArchive
+from tvm_embbert.project.device import Device
 
 _WAIT_S = 0.02
 _WRITE_S = 5.0
@@ -54,39 +54,24 @@ class ProjectSession(HarnessSession):
     ----------
     handler : ProjectHandler
         With an open transport to the program.
-    archive : ModelArchive
-        The model that the project was made of.
-    elf : Path
-        The program's image, where it is known, which errors name.
-    unit : str
-        What its counter counts: "instructions" by the timer of an emulated board; else as it is.
-    baud : int
-        Bits in a second.
+    device : Device
+        What it runs on.
     timeout_s : float
         Seconds that each request may take.
+
+    Raises
+    ------
+    DeviceError
+        The device does not answer, or runs another program.
     """
 
-    def __init__(
-        self,
-        handler: ProjectHandler,
-        archive: ModelArchive,
-        elf: Path,
-        unit: str,
-        baud: int,
-        timeout_s: float,
-    ) -> None:
-        self.unit = unit
+    def __init__(self, handler: ProjectHandler, device: Device, timeout_s: float) -> None:
+        archive, self.unit = device.archive, device.unit
         self._emulator = archive.target.core.emulator
-        channel = BoardChannel(TransportLine(handler, str(elf), baud))
+        elf = device.image or archive.path
+        channel = BoardChannel(TransportLine(handler, device.port or str(elf), device.baud))
         try:
-            hello = channel.begin(timeout_s)
-            if hello.image != archive.number:
-                raise DeviceError(
-                    "The device runs another model, or another program.",
-                    where=str(elf),
-                    supported=f"image {archive.number:#010x}, not {hello.image:#010x}",
-                    hint="Build the project and flash its program `validation`.",
-                )
+            _require_image(archive, channel.begin(timeout_s), str(elf))
         except BaseException:
             channel.close()
             raise
@@ -94,7 +79,8 @@ class ProjectSession(HarnessSession):
         super().__init__(image, channel, timeout_s)
 
     def _answer(self, result: Result) -> Answer:
-        count = self._counts([result.ticks])[0]
+        # A counter that stands still counts nothing: QEMU's Arm boards have no cycles.
+        count = self._counts([result.ticks])[0] or None
         instructions = count if self.unit == "instructions" else None
         cycles = count if self.unit == "cycles" else None
         return Answer(result.code, result.logits, instructions, cycles)
@@ -103,3 +89,13 @@ class ProjectSession(HarnessSession):
         if self.unit == "instructions" and self._emulator is not None:
             return [instructions_of(self._emulator, one) for one in ticks]
         return ticks
+
+
+def _require_image(archive: ModelArchive, hello: Hello, where: str) -> None:
+    if hello.image != archive.number:
+        raise DeviceError(
+            "The device runs another model, or another program.",
+            where=where,
+            supported=f"image {archive.number:#010x}, not {hello.image:#010x}",
+            hint="Build the project and flash its program `validation`.",
+        )

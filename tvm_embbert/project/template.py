@@ -11,7 +11,7 @@ from tvm_embbert.project.api import ProjectOption
 PARTS = ("include", "source", "app", "harness", "board")
 """Parts that templates share, and that a layout gives folders to."""
 
-TRANSPORTS = ("serial", "qemu", "none")
+TRANSPORTS = ("serial", "qemu", "board", "none")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class Template:
         One of :data:`TRANSPORTS`.
     image : str
         Path in the project of what runs, where that is known; rendered as commands are. The
-        transport "qemu" runs it.
+        emulator runs it.
     unit : str
-        What the validation program counts: "cycles", "instructions", "us".
+        What the validation program counts: "cycles", "instructions", "ticks"; "" for what bare
+        boards count.
     """
 
     name: str
@@ -56,4 +57,4 @@ class Template:
     flash: Commands
     transport: str
     image: str = ""
-    unit: str = "cycles"
+    unit: str = ""

@@ -20,15 +20,15 @@ DESCRIPTION = "template.toml"
 
 _KEYS = ("summary", "layout", "option", "build", "flash", "transport")
 _OPTION_KEYS = ("name", "help", "type", "choices", "default", "required", "optional")
+_UNITS = {"qemu": "instructions", "serial": "cycles"}
 _TYPES = ("str", "int", "bool")
 
+_SERIAL_VERBS = ("generate_project", "flash", "open_transport")
 _SERIAL_OPTIONS = (
-    ProjectOption("port", "serial port, such as /dev/ttyACM0", optional=("open_transport",)),
-    ProjectOption(
-        "baud", "bits in a second", type="int", default=115_200, optional=("open_transport",)
-    ),
+    ProjectOption("port", "serial port, such as /dev/ttyACM0", optional=_SERIAL_VERBS),
+    ProjectOption("baud", "bits in a second", type="int", optional=_SERIAL_VERBS),
 )
-"""Options of each template whose boards are reached by a serial line."""
+"""Options of each template whose boards may be reached by a serial line."""
 
 
 def known_templates() -> dict[str, Path]:
@@ -78,12 +78,12 @@ def load_template(folder: Path) -> Template:
             summary=table.text("summary"),
             folder=folder.resolve(),
             layout={k: layout.text(k) for k in layout.values} if layout else {},
-            options=(*_options(table), *(_SERIAL_OPTIONS if kind == "serial" else ())),
+            options=(*_options(table), *(_SERIAL_OPTIONS if kind in ("serial", "board") else ())),
             build=_commands(table, "build"),
             flash=_commands(table, "flash"),
             transport=kind,
             image=transport.text("image") if "image" in transport.values else "",
-            unit=transport.text("unit") if "unit" in transport.values else "cycles",
+            unit=transport.text("unit") if "unit" in transport.values else _UNITS.get(kind, ""),
         )
 
 

@@ -21,7 +21,6 @@ from tvm_embbert.project.session import ProjectSession
 from tvm_embbert.validation import Row, validate
 
 PROGRAM, PROFILE = "validation", "validation-profile"
-_BAUD = 115_200
 
 
 def compiled_of(folder: Path, compiled: Path | None) -> CompiledModel:
@@ -78,10 +77,8 @@ def project_session(
     chosen = {**given, "program": program}
     prepare(handler, chosen)
     handler.open_transport(taken(handler, "open_transport", chosen))
-    elf = handler.image(taken(handler, "open_transport", chosen)) or handler.folder
-    baud = int(given.get("baud", _BAUD))
-    unit = handler.template.unit
-    with ProjectSession(handler, handler.archive, elf, unit, baud, timeout_s) as session:
+    device = handler.device("open_transport", taken(handler, "open_transport", chosen))
+    with ProjectSession(handler, device, timeout_s) as session:
         yield session
 
 
@@ -119,12 +116,13 @@ def validate_project(
             "flash": _flash(handler, given),
         }
     counts = _per_operator(handler, compiled, given, timeout_s)
-    device |= {"per_operator": counts, "unit": handler.template.unit}
+    device |= {"per_operator": counts, "unit": session.unit}
     return {**result, "device": device}
 
 
 def _flash(handler: TemplateHandler, given: Options) -> int | None:
-    elf = handler.image(taken(handler, "open_transport", {**given, "program": PROGRAM}))
+    chosen = taken(handler, "open_transport", {**given, "program": PROGRAM})
+    elf = handler.device("open_transport", chosen).image
     return None if elf is None else sum(len(section.data) for section in loaded_sections(elf))
 
 
