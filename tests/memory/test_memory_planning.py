@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from random_programs import LENGTH, program, random_program
 
-from tvm_embbert.memory.liveness import Block, in_use, live_blocks, lower_bound, owner
+from tvm_embbert.memory.liveness import Block, in_use, live_blocks, lower_bound, owner, place_of
 from tvm_embbert.memory.plan import ALIGNMENT, plan_memory
 from tvm_embbert.memory.planners.registry import planner
 from tvm_embbert.memory.problem import problem_of
+from tvm_embbert.program.in_place import widens
+from tvm_embbert.strategy.operator import Tensor
 
 CHAIN = [("a", ["ids"], []), ("b", ["a"], ["s"]), ("c", ["a", "b"], []), ("logits", ["c"], [])]
 
@@ -41,6 +43,34 @@ def test_results_in_place_share_one_block():
     blocks = {b.name: b for b in live_blocks(made, LENGTH)}
     assert set(blocks) == {"a", "s"}
     assert (blocks["a"].first, blocks["a"].last) == (0, 3)
+
+
+def test_a_longer_result_in_place_ends_where_its_input_ends():
+    lines = [("a", ["ids"], []), ("b", ["a"], []), ("c", ["b"], []), ("logits", ["c"], [])]
+    made = program(lines, {"a": 16, "b": 16, "c": 48}, {"b": "a", "c": "b"})
+    (block,) = live_blocks(made, LENGTH)
+    assert block == Block("a", 48 * LENGTH, 0, 3)
+    assert [place_of(made, n, LENGTH) for n in "abc"] == [
+        ("a", 32 * LENGTH),
+        ("a", 32 * LENGTH),
+        ("a", 0),
+    ]
+    plan_memory(made, LENGTH)
+
+
+@pytest.mark.parametrize(
+    ("source", "result", "expected"),
+    [
+        (("n", 32, "int8"), ("n", 32, "int8"), True),
+        (("n", 32, "int8"), ("n", 32, "int16"), True),
+        (("n", 32, "int8"), ("n", 40, "int8"), False),
+        (("n", 32, "int16"), ("n", 32, "int8"), False),
+        (("n", 32, "int8"), (12, 32, "int8"), False),
+    ],
+)
+def test_longer_rows_are_aligned(source, result, expected):
+    tensors = [Tensor("x", tuple(shape), dtype) for *shape, dtype in (source, result)]
+    assert widens(*tensors) is expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tvm_embbert.codegen.c_printer import CFunction
 from tvm_embbert.codegen.names import Names, c_name, member
 from tvm_embbert.codegen.pools import arguments, checks, members, memory, parameters
 from tvm_embbert.codegen.schedule import print_schedule
-from tvm_embbert.memory.liveness import owner
+from tvm_embbert.memory.liveness import place_of
 from tvm_embbert.memory.plan import MemoryPlan
 from tvm_embbert.program.program import Program
 from tvm_embbert.strategy.operator import Tensor
@@ -55,8 +55,9 @@ def _arena_buffers(program: Program) -> list[Tensor]:
 
 def _pointer(buffer: Tensor, program: Program, plan: MemoryPlan) -> str:
     c_type, name = C_TYPES[buffer.dtype], c_name(buffer.name)
-    pool, offset = plan.places[owner(program, buffer.name)]
-    return f"  {c_type} *const {name} = ({c_type} *)(void *)({memory(pool)} + {offset});"
+    own, behind = place_of(program, buffer.name, plan.length)
+    pool, offset = plan.places[own]
+    return f"  {c_type} *const {name} = ({c_type} *)(void *)({memory(pool)} + {offset + behind});"
 
 
 _ENTRY = """\

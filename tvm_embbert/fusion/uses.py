@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tvm_embbert.memory.liveness import aligned
+from tvm_embbert.program.in_place import widens
 from tvm_embbert.program.program import Access, Program, Step
 
 
@@ -86,10 +87,10 @@ class Uses:
         if t.external or t.last < first or t.made > last or self._taken(t, first, last):
             return None
         if not looped or not t.is_local(first, last):
-            return Span(first, last, whole=t.whole)
+            return Span(first, last, whole=self._room(t, first, last).whole)
         if t.history:
             return Span(first, last, row=t.row, history=t.history)
-        return Span(t.made, self._end(t, first, last), row=t.row)
+        return Span(t.made, self._end(t, first, last), row=self._room(t, first, last).row)
 
     def _taken(self, t: Tensor, first: int, last: int) -> bool:
         """Return whether the tensor lies in the memory of another that is counted already."""
@@ -103,13 +104,24 @@ class Uses:
         moved = source.history or result.history if local else 0
         others = any(source.has(a, first, last) for a in (Access.WHOLE, Access.WINDOW))
         dead = source.last == result.made and not source.external and not result.external
+        buffers = self._program.buffers
+        alike = alike and widens(buffers[source.name], buffers[result.name])
         return dead and alike and not moved and not (looped and others)
 
     def _end(self, t: Tensor, first: int, last: int) -> int:
         """Return where the tensor's memory is last in use, by those that take it over too."""
-        heirs = [h for h in self.tensors if self.steps[h.made].takes == t.name]
-        ends = [self._end(h, first, last) for h in heirs if self._may_take(t, h, first, last)]
-        return max([t.last, *ends])
+        return max([t.last, *(self._end(h, first, last) for h in self._heirs(t, first, last))])
+
+    def _room(self, t: Tensor, first: int, last: int) -> Tensor:
+        """Return the largest of the tensors that lie in the tensor's memory."""
+        heirs = [self._room(h, first, last) for h in self._heirs(t, first, last)]
+        return max([t, *heirs], key=lambda x: x.whole)
+
+    def _heirs(self, t: Tensor, first: int, last: int) -> list[Tensor]:
+        """Return the tensors that are made in the tensor's memory."""
+        made = [h for h in self.tensors if first <= h.made <= last]
+        heirs = [h for h in made if self.steps[h.made].takes == t.name]
+        return [h for h in heirs if self._may_take(t, h, first, last)]
 
     def _scratch(self, index: int, looped: bool) -> list[Span]:
         step, made = self.steps[index], []

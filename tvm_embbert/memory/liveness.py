@@ -26,17 +26,29 @@ def live_blocks(program: Program, length: int) -> list[Block]:
     """Return a block for each buffer of the arena, for inputs of up to `length` tokens.
 
     The caller's own memory (ids and logits) is left out; a result computed in place shares its
-    input's block.
+    input's block, which has room for the larger of the two.
     """
     uses: dict[str, list[int]] = {}
     for name in dict.fromkeys(n for step in program.steps for n in step.buffers):
         uses.setdefault(owner(program, name), []).extend(steps_in_use(program, name))
     external = (program.input, program.result)
     return [
-        Block(name, program.buffers[name].size(length), min(steps), max(steps))
+        Block(name, shared_bytes(program, name, length), min(steps), max(steps))
         for name, steps in uses.items()
         if name not in external
     ]
+
+
+def shared_bytes(program: Program, name: str, length: int) -> int:
+    """Return the bytes of the largest buffer that lies in a buffer's own memory."""
+    heirs = [h for h in program.in_place if owner(program, h) == name]
+    return max(program.buffers[n].size(length) for n in (name, *heirs))
+
+
+def place_of(program: Program, name: str, length: int) -> tuple[str, int]:
+    """Return whose memory a buffer lies in, and how many bytes behind its start: at the end."""
+    own = owner(program, name)
+    return own, shared_bytes(program, own, length) - program.buffers[name].size(length)
 
 
 def steps_in_use(program: Program, name: str) -> list[int]:

@@ -12,10 +12,11 @@ from tvm_embbert.memory.planners.registry import planner
 from tvm_embbert.memory.problem import Algorithm, Placement, problem_of
 from tvm_embbert.memory.space import ONE_SPACE, Space
 from tvm_embbert.memory.verify import PlanError, verify
+from tvm_embbert.program.in_place import ALIGNMENT
 from tvm_embbert.program.program import Program
 
-ALIGNMENT = 16
-"""Bytes that buffers and the arena are aligned to: a vector of Armv8.1-M MVE."""
+__all__ = ["ALIGNMENT", "DEFAULT_PLANNER", "MemoryPlan", "PlanError", "PoolPlan", "plan_memory"]
+
 DEFAULT_PLANNER = "hill_climb"
 """Planning algorithm where none is asked for."""
 

@@ -86,6 +86,10 @@ class _Replay:
         self._rows = {pool: np.full(size, -1, np.int64) for pool, size in sizes.items()}
         self._ids = {name: number for number, name in enumerate(program.buffers)}
         self._kept = {n: rows for n, rows in program.local.items() if rows}
+        self._room: dict[str, int] = {}
+        for name, buffer in program.buffers.items():
+            owner, size = self._owner(name), buffer.size(length)
+            self._room[owner] = max(size, self._room.get(owner, 0))
 
     def repeat(self, loop: Loop) -> None:
         """Run a loop's steps for tile after tile, and keep the rows that later tiles read."""
@@ -150,12 +154,17 @@ class _Replay:
         """Return a buffer's pool and offset, or None for the caller's memory."""
         if name in (self._program.input, self._program.result):
             return None
-        owner = name
-        while owner in self._program.in_place:
-            owner = self._program.in_place[owner]
+        owner = self._owner(name)
         if owner not in self._places:
             raise PlanError(f"The plan has no place for {name}.")
-        return self._places[owner]
+        pool, offset = self._places[owner]
+        return pool, offset + self._room[owner] - self._program.buffers[name].size(self._length)
+
+    def _owner(self, name: str) -> str:
+        """Return the buffer whose memory a buffer shares, both to the same last byte."""
+        while name in self._program.in_place:
+            name = self._program.in_place[name]
+        return name
 
     def _inside(self, name: str, place: tuple[str, int], begin: int, end: int, row: int) -> _Range:
         pool, offset = place

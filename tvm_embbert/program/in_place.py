@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from tvm_embbert.program.program import Access, Program, Step
+from tvm_embbert.strategy.operator import ITEM_SIZES, Tensor
+
+ALIGNMENT = 16
+"""Bytes that buffers and the arena are aligned to: a vector of Armv8.1-M MVE."""
 
 
 def settle_in_place(program: Program) -> dict[str, str]:
@@ -21,8 +27,24 @@ def _may_take(program: Program, index: int, step: Step) -> bool:
         return False
     # A window is read again by the next tile; a tile and a whole buffer differ in size.
     alike = program.local.get(source) == program.local.get(result) in (None, 0)
-    sizes = [program.buffers[n].size(3) for n in (source, result)]
-    return alike and sizes[0] == sizes[1] and not _read_by_other_rows(program, index, source)
+    fits = widens(program.buffers[source], program.buffers[result])
+    return alike and fits and not _read_by_other_rows(program, index, source)
+
+
+def widens(source: Tensor, result: Tensor) -> bool:
+    """Return whether the memory of a result has room for its input: rows as long, or longer.
+
+    Both end at the same byte: so a row of the result is written where no later row is read. Rows
+    are longer by a multiple of the alignment, so that both begin aligned, however many they are.
+    """
+    if source.shape[:1] != result.shape[:1]:
+        return source.size(3) == result.size(3)
+    longer = _row_bytes(result) - _row_bytes(source)
+    return longer >= 0 and longer % ALIGNMENT == 0
+
+
+def _row_bytes(tensor: Tensor) -> int:
+    return ITEM_SIZES[tensor.dtype] * prod(d for d in tensor.shape[1:] if isinstance(d, int))
 
 
 def _read_by_other_rows(program: Program, index: int, source: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from tvm_embbert.lowering import Lowered
 from tvm_embbert.measure import Image, memory_use
 from tvm_embbert.measure.library_size import library_use
-from tvm_embbert.memory.liveness import owner, steps_in_use
+from tvm_embbert.memory.liveness import place_of, steps_in_use
 from tvm_embbert.memory.plan import ALIGNMENT
 from tvm_embbert.program.program import Program
 
@@ -158,14 +158,14 @@ def _buffers(lowered: Lowered) -> list[dict[str, Any]]:
     places = plan.places
     rows = []
     for name, buffer in program.buffers.items():
-        place = owner(program, name)
+        place, behind = place_of(program, name, plan.length)
         if place in places:
             steps = steps_in_use(program, name)
             rows.append(
                 {
                     "name": name,
                     "pool": places[place][0],
-                    "offset": places[place][1],
+                    "offset": places[place][1] + behind,
                     "size": buffer.size(plan.length),
                     "first_use": min(steps),
                     "last_use": max(steps),

@@ -203,7 +203,8 @@ class Kernel:
     dims : mapping
         Name of each symbolic variable of `prim_func` to its value.
     in_place : str
-        Name of the input whose memory the output may take, or the empty string.
+        Name of the input whose memory the output may take, or the empty string. Where rows of the
+        output are longer, both end at the same byte.
     window : int
         Rows in front of the first that is computed which the kernel reads, at most.
     row_block : int

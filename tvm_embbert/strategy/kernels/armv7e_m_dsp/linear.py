@@ -80,6 +80,8 @@ class DspLinear(Implementation):
             scratch=(Tensor("wide", (laid.shape[1], product.rows, 2), "int16"),),
             row_block=product.rows,
             dims={"rows": call.rows},
+            # The inputs of a block are widened before its rows are written.
+            in_place=[x.name for x in inputs if isinstance(x, Tensor)][-1],
             intrinsics=(*_widening(inputs, product.rows), product.matrix),
         )
 

@@ -17,10 +17,8 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp import GUARD
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.registers import (
     Registers,
     clobbers,
-    declarations,
     load,
     numbered,
-    operands,
     text,
 )
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import HIDDEN, unsigned
@@ -138,28 +136,15 @@ class _Turn:
 
 def _c(form: BlockScoresForm) -> str:
     turn = _Turn(form)
-    sums = numbered("s", form.rows)
-    looped = form.groups < form.width // GROUP
-    changed = [*(sums if looped else ()), "x", "at"]
-    lines, first = turn.lines, turn.words[0]
-    if looped:
-        lines = ["1:", *lines, f"ldr {first}, %[end]", f"cmp {turn.x}, {first}", "bne 1b"]
-    stored = f"stm {first}, {{{', '.join(turn.sums)}}}"
     fields = {
-        "HIDE": _HIDE if form.masked else "",
+        "HIDE": _HIDE.replace("@HIDDEN@", str(HIDDEN)) if form.masked else "",
         "MASK": "const uint8_t *hidden, " if form.masked else "",
-        "END": "\n  const int16_t *const end = wide + @WIDE@;" if looped else "",
-        "LIMIT": ', [end] "m"(end)' if looped else "",
         "NAME": form.name,
         "WIDTH": str(form.width),
         "ROWS": str(form.rows),
         "WIDE": str(form.width * form.rows),
-        "ZEROS": declarations(turn.registers, dict.fromkeys(sums, "0")) + "\n" if looped else "",
-        "X": turn.registers["x"],
-        "AT": turn.registers["at"],
-        "LINES": text([*lines, f"ldr {first}, %[to]", stored]),
-        "OPERANDS": operands(changed),
-        "CLOBBERS": clobbers(turn.registers, changed),
+        "LINES": text(_key(form, turn)),
+        "CLOBBERS": clobbers(turn.registers, ()),
     }
     source = _C
     for name, value in fields.items():
@@ -167,26 +152,45 @@ def _c(form: BlockScoresForm) -> str:
     return source
 
 
+def _key(form: BlockScoresForm, turn: _Turn) -> list[str]:
+    """Return the loop over keys: each begins where the one before ends."""
+    x, at, first = turn.registers["x"], turn.registers["at"], turn.words[0]
+    lines = turn.lines
+    if form.groups < form.width // GROUP:
+        zeros = [f"mov {s}, #0" for s in turn.sums]
+        lines = [*zeros, "1:", *lines, f"ldr {first}, %[end]", f"cmp {x}, {first}", "bne 1b"]
+    stored = [f"ldr {first}, %[to]", f"stm {first}!, {{{', '.join(turn.sums)}}}"]
+    kept = [*stored, f"str {first}, %[to]"]
+    check = [f"ldr {first}, %[last]", f"cmp {at}, {first}", "bne 2b"]
+    return [f"ldr {at}, %[from]", "2:", f"ldr {x}, %[wide]", *lines, *kept, *check]
+
+
 _HIDE = """
-    if (hidden[j]) {
-      for (int32_t r = 0; r < @ROWS@; ++r) {
-        to[r] = -(1 << 23);
+  for (int32_t j = 0; j < keys; j += 4) {
+    uint32_t four = 1;
+    if (keys - j >= 4) {
+      __builtin_memcpy(&four, hidden + j, 4);
+    }
+    for (int32_t i = j; four != 0u && i < te_min(j + 4, keys); ++i) {
+      for (int32_t r = 0; hidden[i] && r < @ROWS@; ++r) {
+        ((int32_t *)scores)[@ROWS@ * i + r] = @HIDDEN@;
       }
-      continue;
-    }"""
+    }
+  }"""
 
 _C = """
 /* Scores of @ROWS@ queries, those of a key side by side. */
-static void @NAME@(const int16_t *wide, const int8_t *k, @MASK@int16_t *scores, int32_t keys) {@END@
+static void @NAME@(const int16_t *wide, const int8_t *k, @MASK@int16_t *scores, int32_t keys) {
+  const int16_t *const end = wide + @WIDE@;
+  const int8_t *const last = k + @WIDTH@ * keys;
   int32_t *to = (int32_t *)scores;
-  for (int32_t j = 0; j < keys; ++j, k += @WIDTH@, to += @ROWS@) {@HIDE@
-@ZEROS@    register const int16_t *x __asm__("@X@") = wide;
-    register const int8_t *at __asm__("@AT@") = k;
-    __asm__ volatile(
-@LINES@
-        : @OPERANDS@
-        : [to] "m"(to)@LIMIT@
-        : @CLOBBERS@);
+  if (keys <= 0) {
+    return;
   }
+  __asm__ volatile(
+@LINES@
+      : [to] "+m"(to)
+      : [wide] "m"(wide), [end] "m"(end), [from] "m"(k), [last] "m"(last)
+      : @CLOBBERS@);@HIDE@
 }
 """

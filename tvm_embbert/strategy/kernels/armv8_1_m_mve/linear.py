@@ -75,6 +75,8 @@ class MveLinear(Implementation):
             row_block=ROWS,
             dims={"rows": call.rows},
             intrinsics=form.intrinsics,
+            # A pair of rows is packed, all of its inputs, before its results are written.
+            in_place=[x.name for x in factors(call) if isinstance(x, Tensor)][-1],
         )
 
 
