@@ -21,7 +21,7 @@ from tvm_embbert.quantize.quantize import quantize
 from tvm_embbert.target import Target
 from tvm_embbert.target_file import load_target
 from tvm_embbert.transform.pipeline import simplify
-from tvm_embbert.tune.records import Schedules, choose_schedules
+from tvm_embbert.tune.schedules import Schedules, choose_schedules
 
 FIT = "fit"
 """A maximum length that stands for the longest input that the device has RAM for."""

@@ -19,7 +19,7 @@ from tvm_embbert.program.program import Program
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.target_file import load_target
-from tvm_embbert.tune.records import Schedules, no_schedules, shipped_schedules
+from tvm_embbert.tune.schedules import Schedules, no_schedules, shipped_schedules
 from tvm_embbert.tune.signature import program_key
 
 

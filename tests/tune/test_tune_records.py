@@ -12,14 +12,8 @@ from tvm_embbert.errors import InputError
 from tvm_embbert.program.build import build_program
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target_file import load_target
-from tvm_embbert.tune.records import (
-    Conditions,
-    Point,
-    Record,
-    load_schedules,
-    read_records,
-    write_records,
-)
+from tvm_embbert.tune.records import Conditions, Point, Record, read_records, write_records
+from tvm_embbert.tune.schedules import load_schedules
 from tvm_embbert.tune.task import Task
 
 CORE = load_target("mps2-an386").core

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tvm_embbert.lowering import Lowered
 from tvm_embbert.strategy.knobs import Value
-from tvm_embbert.tune.records import LOOPS, Point, Record, Schedules
+from tvm_embbert.tune.records import LOOPS, Point, Record
+from tvm_embbert.tune.schedules import Schedules
 from tvm_embbert.tune.signature import program_key
 from tvm_embbert.tune.whole import Counted, Whole, count
 

@@ -18,8 +18,9 @@ from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.tune.meter import EmulatorMeter, Meter
 from tvm_embbert.tune.pareto import FrontPoint, front_record, measure_front
-from tvm_embbert.tune.records import Conditions, no_schedules, write_records
+from tvm_embbert.tune.records import Conditions, write_records
 from tvm_embbert.tune.room import Room
+from tvm_embbert.tune.schedules import no_schedules
 from tvm_embbert.tune.session import Best, Recorder, best_of, tune
 from tvm_embbert.tune.task import Task, extract_tasks
 from tvm_embbert.tune.transfer import known_elsewhere, nearest_core

@@ -17,7 +17,8 @@ from tvm_embbert.lowering import DEFAULT_MEMORY, Lowered, MemoryOptions, lower
 from tvm_embbert.measure import EmulatorSession, build_image, memory_use
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
-from tvm_embbert.tune.records import Record, Schedules, no_schedules
+from tvm_embbert.tune.records import Record
+from tvm_embbert.tune.schedules import Schedules, no_schedules
 from tvm_embbert.tune.task import sentence
 
 Records = Mapping[str, Sequence[Record]]

@@ -11,7 +11,6 @@ from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.assembly import LANES
 from tvm_embbert.strategy.kernels.armv8_1_m_mve.attention_form import (
     BLOCK,
-    IN_PLACE,
     LOADS,
     MIX_UNROLL,
     PAIR_SUMS,
@@ -59,7 +58,7 @@ class MveAttention(Implementation):
     def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
         """Offer sixteen weights at once where the scale has no shift."""
         shift = call.args[-3]
-        fixed = (BLOCK, IN_PLACE, SCORE_UNROLL, MIX_UNROLL, LOADS)
+        fixed = (BLOCK, SCORE_UNROLL, MIX_UNROLL, LOADS)
         return fixed if shift else (*fixed, WEIGHTS)
 
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
@@ -67,6 +66,7 @@ class MveAttention(Implementation):
         *tensors, table, multiplier, shift, numerator, _ = call.args
         keys = tensors[1].shape[0]
         form = Form.of(call, config)
+        alone = tensors[0].name not in {t.name for t in tensors[1:]}
         limit = (distance_limit(multiplier, shift),) if shift else ()
         return Kernel(
             attention(form),
@@ -76,7 +76,8 @@ class MveAttention(Implementation):
             row_block=form.block,
             dims={"rows": call.rows, "keys": keys},
             intrinsics=form.intrinsics,
-            in_place=tensors[0].name if config["in_place"] else "",
+            # The queries of a block are scored before its rows are written.
+            in_place=tensors[0].name if alone else "",
         )
 
 

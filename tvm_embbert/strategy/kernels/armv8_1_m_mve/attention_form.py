@@ -28,8 +28,6 @@ BLOCK = Knob("block", (4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32), 8)
 """Rows that are computed together: the more, the more share each look at the values."""
 WEIGHTS = Knob("weights", ("four", "sixteen"), "four")
 """Scores that are made to weights at once; sixteen need a scale without a shift."""
-IN_PLACE = Knob("in_place", (0, 1), 0)
-"""Whether the contexts may take the memory of the queries."""
 SCORE_UNROLL = Knob("score_unroll", (1, 2, 4), 1)
 """Keys of each quarter in a turn of the scores' loop."""
 MIX_UNROLL = Knob("mix_unroll", (2, 4, 8), 2)
