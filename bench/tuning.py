@@ -60,7 +60,7 @@ def searched(
 def compared(task: Task, meter: EmulatorMeter, log: TrialLog, trials: int, seed: int) -> Any:
     """Return how both searches did with a seed: the best counts, and when each was reached."""
     curves = {
-        model: searched(task, meter, log, SearchOptions(trials, 8, seed, model))
+        model: searched(task, meter, log, SearchOptions(trials, 8, seed, model, refined=0))
         for model in ("xgb", "random")
     }
     target = curves["random"][-1]
@@ -111,10 +111,10 @@ def report(name: str, trials: int, seeds: int, source: str, cache: Path) -> dict
 
 def transferred(task: Task, meter: EmulatorMeter, log: TrialLog, trials: int, source: str) -> Any:
     """Return the best with a quarter of the trials from another core's records, and by itself."""
-    quarter = SearchOptions(max(1, trials // 4), 8, 0, "xgb")
+    quarter = SearchOptions(max(1, trials // 4), 8, 0, "xgb", refined=0)
     known = searched(task, meter, log, quarter, source)
     known = known[: quarter.trials + 1]
-    own = searched(task, meter, log, SearchOptions(trials, 8, 0, "xgb"))
+    own = searched(task, meter, log, SearchOptions(trials, 8, 0, "xgb", refined=0))
     return {"trials": quarter.trials, "best": known[-1], "own_trials": trials, "own_best": own[-1]}
 
 

@@ -43,7 +43,8 @@ def test_measures_what_it_was_asked_for_once_each(made_up: list[Task], tmp_path:
     meter = FormulaMeter()
     log = searched(made_up, tmp_path, meter)
     assert len(log.trials) == len(meter.measured)
-    assert TRIALS <= len(log.trials) <= TRIALS + len(made_up)
+    # Of the quarter for neighbours of the best, some is left where these have none left.
+    assert 3 * TRIALS // 4 <= len(log.trials) <= TRIALS + len(made_up)
 
 
 def test_wrong_and_crashing_candidates_are_never_best(made_up: list[Task], tmp_path: Path) -> None:

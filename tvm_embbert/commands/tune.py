@@ -49,14 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="source",
-        metavar="CORE|none",
-        help="core whose records to start from (the nearest that has some)",
+        metavar="CORE|DIR|none",
+        help="core or folder whose records to start from (the nearest core that has some)",
     )
     parser.add_argument(
         "--arena",
         type=size,
         metavar="BYTES",
         help="limit of the tuned model's arena (1%% more than untuned)",
+    )
+    parser.add_argument(
+        "--code",
+        type=size,
+        metavar="BYTES",
+        help="limit of the tuned library's code (none)",
     )
     parser.add_argument(
         "--front",
@@ -104,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
         search=options.search,
         jobs=options.jobs,
         arena=options.arena,
+        code=options.code,
         source=options.source,
         resume=options.resume,
         front=options.front,
@@ -158,10 +165,12 @@ def show(summary: dict[str, Any]) -> None:
         console().print(front_table(summary["front"]))
     trials = summary["trials"]
     arena = f"arena {model['arena_before']:,} -> {model['arena_after']:,} bytes"
+    code = f"code {model['code_before']:,} -> {model['code_after']:,} bytes"
     console().print(
         # Whole models are counted in the emulator, whatever measured the kernels.
-        f"instructions for {model['length']} tokens; {arena}; {trials['measured']} candidates"
-        f" measured, {trials['failed']} failed, {trials['differing']} differed from the reference"
+        f"instructions for {model['length']} tokens; {arena}; {code}; {trials['measured']}"
+        f" candidates measured, {trials['failed']} failed, {trials['differing']} differed from the"
+        " reference"
     )
 
 

@@ -83,7 +83,8 @@ class TuneProgress:
     def _on_model(self, counted: Counted) -> None:
         rows = ", ".join(str(loop.rows) for loop in counted.lowered.program.loops) or "all"
         text = (
-            f"whole model, tiles of {rows} rows: {counted.total:,}, arena {counted.arena:,} bytes"
+            f"whole model, tiles of {rows} rows: {counted.total:,}, arena {counted.arena:,} bytes,"
+            f" code {counted.code:,}"
         )
         self._bar.update(self._line, description=text)
         self._tell(text, always=True)

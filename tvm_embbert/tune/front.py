@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tvm_embbert.tune.records import Point, Record
-from tvm_embbert.tune.session import best_of, default_config
+from tvm_embbert.tune.session import best_among, default_config, lightest, rank
 from tvm_embbert.tune.task import Task
 from tvm_embbert.tune.trial_log import Trial, TrialLog
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that none beats in count and scratch, the fastest first."""
+    """Return the trials that none beats in count and scratch, the fastest first.
+
+    Of those that are as fast, that of least code stands for all.
+    """
+    counted = sorted((t for t in trials if t.count is not None), key=rank)
     kept: list[Trial] = []
-    for trial in sorted((t for t in trials if t.count is not None), key=_order):
+    for trial in counted:
         if not kept or trial.scratch < kept[-1].scratch:
-            kept.append(trial)
+            kept.append(lightest(trial, counted))
     return kept
 
 
-def _order(trial: Trial) -> tuple[int, int, int, str]:
-    return trial.count or 0, trial.scratch, trial.code, trial.key[1]
+def record_of(task: Task, log: TrialLog, code: int | None = None) -> Record | None:
+    """Return the record of a task, with points of at most some bytes of `code` if that is given.
 
-
-def record_of(task: Task, log: TrialLog) -> Record | None:
-    """Return the record of a task; None where nothing is better than the default."""
-    found = best_of(task, log)
+    None where nothing is better than the default.
+    """
+    light = {k: t for k, t in log.trials.items() if code is None or t.code <= code}
+    default = Trial(task.name, default_config(task), None).key
+    found = best_among(task, {**light, default: log.trials[default]})
     if not found.improved or found.default.count is None:
         return None
-    points = tuple(_points(task, front(log.of(task.name))))
+    points = tuple(_points(task, front([t for t in light.values() if t.task == task.name])))
     name = task.implementation.name
     return Record(name, task.signature, task.rows, task.length, found.default.count, points)
 
@@ -40,11 +45,16 @@ def _points(task: Task, trials: Sequence[Trial]) -> Iterator[Point]:
         yield Point(changed, trial.count or 0, trial.scratch, trial.code)
 
 
-def records_of(tasks: Sequence[Task], log: TrialLog) -> dict[str, list[Record]]:
-    """Return the records of all tasks by operator; operators without any are there as well."""
+def records_of(
+    tasks: Sequence[Task], log: TrialLog, codes: Mapping[str, int] | None = None
+) -> dict[str, list[Record]]:
+    """Return the records of all tasks by operator; operators without any are there as well.
+
+    `codes` has the bytes of code that a task's points may take, by its name, where that is limited.
+    """
     records: dict[str, list[Record]] = {task.operator: [] for task in tasks}
     for task in tasks:
-        record = record_of(task, log)
+        record = record_of(task, log, (codes or {}).get(task.name))
         if record is not None:
             records[task.operator].append(record)
     return records

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,9 @@ from tvm_embbert.tune.trial_log import Trial, TrialLog
 
 SMALL = 8
 """Candidates of a task up to which all are measured: there is nothing to search."""
+
+CLOSE = 1000
+"""Counts that differ by a thousandth or less are as good: the candidate of less code is taken."""
 
 Progress = Callable[[Trial], None]
 """Is told of each trial as it is made, or remembered."""
@@ -61,6 +64,8 @@ class Recorder:
         self._tasks = {task.name: task for task in tasks}
         self._meter, self._log, self._progress = meter, log, progress
         self._refusal = refusal
+        self.seen: dict[tuple[str, str], Trial] = {}
+        """What was asked for, whether it was measured now or by a session that died."""
 
     def measure(self, wanted: Sequence[tuple[str, Config]], required: bool = False) -> list[Trial]:
         """Return trials for candidates, each a task's name and a value of each knob.
@@ -79,7 +84,8 @@ class Recorder:
                 _require_counts(made)
             self._log.add(made)
         trials = [self._log.trials[key] for key in keys]
-        for trial in trials:
+        for key, trial in zip(keys, trials, strict=True):
+            self.seen[key] = trial
             if self._progress:
                 self._progress(trial)
         return trials
@@ -128,7 +134,7 @@ def tune(
     known: Sequence[tuple[str, Mapping[str, Value], int]] = (),
     first: Sequence[tuple[str, Config]] = (),
 ) -> None:
-    """Measure the defaults, all candidates of small spaces, and search the others.
+    """Measure the defaults, all candidates of small spaces, search the others, refine what is best.
 
     The results are in the recorder's log.
 
@@ -146,6 +152,7 @@ def tune(
         Candidates to measure before the search, such as the best of another core.
     """
     from tvm_embbert.tune.meta.search import Measured, search
+    from tvm_embbert.tune.refine import refine
 
     begun = recorder.measure([(t.name, default_config(t)) for t in tasks], required=True)
     begun += recorder.measure(first)
@@ -159,21 +166,37 @@ def tune(
     own = [(t.task, t.config, t.count) for t in begun if t.count is not None]
     large = [task for task in tasks if task.size > SMALL]
     if large and options.trials:
-        search(large, measure, options, [*known, *own])
+        kept = options.trials // options.refined if options.refined else 0
+        searched = replace(options, trials=options.trials - kept)
+        search(large, measure, searched, [*known, *own])
+        refine(large, recorder, kept, options.batch)
 
 
 def best_of(task: Task, log: TrialLog) -> Best:
-    """Return the best of a task: the fewest counted, then the least scratch and code.
+    """Return the best of a task among all trials of a log; see :func:`best_among`."""
+    return best_among(task, log.trials)
+
+
+def best_among(task: Task, trials: Mapping[tuple[str, str], Trial]) -> Best:
+    """Return the best of a task: the fewest counted, or less code where that is close.
 
     The default is the best unless another is better in what is counted.
     """
-    default = log.trials[Trial(task.name, default_config(task), None).key]
-    counted = [t for t in log.of(task.name) if t.count is not None]
-    best = min(counted, key=_rank, default=default)
+    default = trials[Trial(task.name, default_config(task), None).key]
+    counted = [t for t in trials.values() if t.task == task.name and t.count is not None]
+    best = lightest(min(counted, key=rank), counted) if counted else default
     if default.count is not None and best.count is not None and best.count >= default.count:
         best = default
     return Best(task, default, best)
 
 
-def _rank(trial: Trial) -> tuple[int, int, int, str]:
+def lightest(trial: Trial, trials: Iterable[Trial]) -> Trial:
+    """Return the trial of least code among those that are as good as one, with no more scratch."""
+    count = trial.count or 0
+    good = (t for t in trials if t.count is not None and t.count <= count + count // CLOSE)
+    return min((t for t in good if t.scratch <= trial.scratch), key=lambda t: (t.code, *rank(t)))
+
+
+def rank(trial: Trial) -> tuple[int, int, int, str]:
+    """Return what trials are ordered by: count, scratch, code."""
     return trial.count or 0, trial.scratch, trial.code, trial.key[1]

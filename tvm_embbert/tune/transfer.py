@@ -1,8 +1,12 @@
-"""Start from another core: what was best there is measured first, and teaches the cost model."""
+"""Start from other records: what was best for them is measured first, and teaches the cost model.
+
+They are those of another core, or of a folder: of an earlier session, or written by hand.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from tvm_embbert.errors import UsageError
 from tvm_embbert.resources import schedules_folder
@@ -30,21 +34,41 @@ def _recorded() -> list[str]:
     return sorted(path.name for path in schedules_folder().iterdir() if path.is_dir())
 
 
-def known_elsewhere(tasks: Sequence[Task], name: str) -> list[Found]:
-    """Return the points of another core's records that the tasks' kernels can take.
+def known_elsewhere(tasks: Sequence[Task], source: str, core: str = "") -> list[Found]:
+    """Return the points of other records that the tasks' kernels can take.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        What is tuned.
+    source : str
+        Name of a core that records ship for, or a folder of records.
+    core : str
+        Name of the core that is tuned: a folder may hold one for each core.
 
     Raises
     ------
     UsageError
-        No records ship for the core.
+        No records ship for such a core, and no such folder has any.
     """
-    folder = schedules_folder() / name
-    if not folder.is_dir():
+    paths = sorted(_folder(source, core).glob("*.json"))
+    if not paths:
         there = ", ".join(_recorded()) or "none yet"
-        raise UsageError(f"No records ship for a core {name!r}.", where="--from", supported=there)
-    records = [r for path in sorted(folder.glob("*.json")) for r in read_records(path)[1]]
+        raise UsageError(
+            f"There are no records of a core or in a folder {source!r}.",
+            where="--from",
+            supported=f"records of {there}; or a folder of records",
+        )
+    records = [r for path in paths for r in read_records(path)[1]]
     by_key = {record.key: record for record in records}
     return [found for task in tasks for found in _points(task, by_key.get(_key(task)))]
+
+
+def _folder(source: str, core: str) -> Path:
+    shipped, given = schedules_folder() / source, Path(source)
+    if shipped.is_dir():
+        return shipped
+    return given / core if core and (given / core).is_dir() else given
 
 
 def _key(task: Task) -> tuple[str, str]:
@@ -56,5 +80,5 @@ def _points(task: Task, record: Record | None) -> Iterator[Found]:
         try:
             config = complete(task.knobs, point.config, task.name)
         except UsageError:
-            continue  # the other core's record is out of date; that is told where it is compiled
+            continue  # a record that is out of date is told of where it is compiled
         yield task.name, config, point.count

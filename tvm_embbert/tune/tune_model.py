@@ -26,7 +26,7 @@ from tvm_embbert.tune.task import Task, extract_tasks
 from tvm_embbert.tune.transfer import known_elsewhere, nearest_core
 from tvm_embbert.tune.trial_log import Trial, TrialLog
 from tvm_embbert.tune.weigh import Weighed, Weigher
-from tvm_embbert.tune.whole import SLACK, Counted, Whole, as_schedules, count, used_points
+from tvm_embbert.tune.whole import SLACK, Counted, Limits, Whole, as_schedules, count, used_points
 
 LOG, SUMMARY, LOOPS_FILE = "trials.jsonl", "summary.json", "loops"
 
@@ -53,8 +53,11 @@ class TuneOptions:
         Candidates measured at a time: what is lost at most when the session dies.
     arena : int or None
         Bytes that the arena may take; a hundredth more than untuned where it is None.
+    code : int or None
+        Bytes that the library's code may take; as many as it likes where it is None.
     source : str or None
-        Core whose records to start from; the nearest where it is None, ``none`` for none.
+        Core or folder whose records to start from; the nearest core where it is None, ``none`` for
+        none.
     resume : bool
         Whether to go on with the session in the folder.
     front : bool
@@ -69,6 +72,7 @@ class TuneOptions:
     jobs: int = 2
     batch: int = 16
     arena: int | None = None
+    code: int | None = None
     source: str | None = None
     resume: bool = False
     front: bool = False
@@ -140,7 +144,7 @@ def tune_model(
         lambda at_height: Recorder(at_height, measured_by, log),
         told.model,
     )
-    weighed = weigher.weigh(tasks, before, limit)
+    weighed = weigher.weigh(tasks, before, Limits(limit, options.code))
     records = used_points(weighed.records, weighed.after)
     points = measure_front(whole, as_schedules(records), told.model) if options.front else []
     loops = front_record(weighed.before, weighed.after, points)
@@ -200,6 +204,7 @@ def _header(conditions: Conditions, length: int, options: TuneOptions) -> dict[s
         "batch": options.batch,
         "source": options.source,
         "arena": options.arena,
+        "code": options.code,
     }
 
 
@@ -209,7 +214,7 @@ def _search(
     from tvm_embbert.tune.meta.search import SearchOptions
 
     source = nearest_core(target.core) if options.source is None else options.source
-    known = known_elsewhere(tasks, source) if source not in ("", "none") else []
+    known = known_elsewhere(tasks, source, target.core.name) if source not in ("", "none") else []
     first = [(name, config) for name, config, _ in known]
     how = SearchOptions(options.trials, options.batch, options.seed, options.search)
     tune(tasks, recorder, how, known, first)
@@ -242,6 +247,8 @@ def _summary(
             "after": after.total,
             "arena_before": before.arena,
             "arena_after": after.arena,
+            "code_before": before.code,
+            "code_after": after.code,
             "operators": _operators(before, after),
         },
         "front": [point.as_json() for point in points],

@@ -16,15 +16,19 @@ from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.front import records_of
 from tvm_embbert.tune.records import Record
 from tvm_embbert.tune.session import Recorder, default_config
+from tvm_embbert.tune.slim import light_candidates, smaller_codes
 from tvm_embbert.tune.task import Task
 from tvm_embbert.tune.trial_log import TrialLog
-from tvm_embbert.tune.whole import Counted, Whole, count, losses
+from tvm_embbert.tune.whole import Counted, Limits, Whole, count, losses
 
 PER_BLOCK = 2
 """Candidates of each height of block on a shortlist."""
 
 WORSE = 1.5
 """Candidates that took so much more than the best are not on it."""
+
+SLIMMED = 4
+"""How often a model with too much code is made again with less."""
 
 HEIGHTS_BUILT = 3
 """Heights of tiles with which the whole model is built: those with the best sums."""
@@ -66,8 +70,8 @@ class Weigher:
     recorder_of: Callable[[Sequence[Task]], Recorder]
     told: Callable[[Counted], None]
 
-    def weigh(self, tasks: Sequence[Task], before: Counted, limit: int) -> Weighed:
-        """Return the best model whose arena has at most `limit` bytes.
+    def weigh(self, tasks: Sequence[Task], before: Counted, limits: Limits) -> Weighed:
+        """Return the best model that keeps the limits.
 
         Parameters
         ----------
@@ -75,18 +79,48 @@ class Weigher:
             As they were tuned.
         before : Counted
             The untuned model.
-        limit : int
-            Bytes of arena.
+        limits : Limits
+            Bytes of arena and of code.
         """
-        chosen = self._by_height(tasks, limit)
         best, records = before, no_schedules_of(tasks)
-        for rows, found in chosen:
-            for after, used in self._without_losses(before, found, limit, rows):
-                if after.total < best.total and after.arena <= limit:
+        for rows, found in self._by_height(tasks, limits.arena):
+            for after, used in self._within_code(tasks, before, found, (limits, rows)):
+                better = after.total < best.total or not limits.kept_by(best)
+                if better and limits.kept_by(after):
                     best, records = after, used
-        if best.arena > limit:
-            raise _too_small(limit, before)
+        if not limits.kept_by(best):
+            raise _too_small(limits, before)
         return Weighed(before, best, records)
+
+    def _within_code(
+        self,
+        tasks: Sequence[Task],
+        before: Counted,
+        records: dict[str, list[Record]],
+        bounds: tuple[Limits, int],
+    ) -> Iterator[tuple[Counted, dict[str, list[Record]]]]:
+        """Yield counted models, and as long as their code is too large, smaller ones."""
+        (limits, rows), codes = bounds, dict[str, int]()
+        at_height: list[Task] = []
+        for _ in range(SLIMMED):
+            made = list(self._without_losses(before, records, limits.arena, rows))
+            yield from made
+            excess = min((limits.excess(after) for after, _ in made), default=0)
+            if not excess:
+                return
+            at_height = at_height or self._measure_light(tasks, rows)
+            smaller = smaller_codes(at_height, self.log, codes, excess)
+            if smaller is None:
+                return
+            codes = smaller
+            records = records_of(at_height, self.log, codes)
+
+    def _measure_light(self, tasks: Sequence[Task], rows: int) -> list[Task]:
+        """Measure candidates of little code at a height; returns the tasks there."""
+        light = {_identity(t): light_candidates(t, self.log, WORSE) for t in tasks}
+        at_height = [t for t in self.tasks_of(rows) if _identity(t) in light]
+        self._measure(at_height, light)
+        return at_height
 
     def _by_height(
         self, tasks: Sequence[Task], limit: int
@@ -149,9 +183,12 @@ def _identity(task: Task) -> tuple[str, str]:
     return task.implementation.name, task.signature
 
 
-def _too_small(limit: int, before: Counted) -> BudgetError:
+def _too_small(limits: Limits, before: Counted) -> BudgetError:
+    told = f"an arena of at most {limits.arena:,} bytes"
+    told += "" if limits.code is None else f" and at most {limits.code:,} bytes of code"
     return BudgetError(
-        f"No tuned model has an arena of at most {limit:,} bytes.",
-        where="--arena",
-        supported=f"{before.arena:,} bytes and more, what the untuned model takes",
+        f"No tuned model has {told}.",
+        where="--arena" if limits.code is None else "--arena, --code",
+        supported=f"what the untuned model takes: {before.arena:,} and {before.code:,} bytes",
+        hint="Give more, or more trials.",
     )

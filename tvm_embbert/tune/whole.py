@@ -29,16 +29,33 @@ SLACK = 100
 """Tuned kernels may add a hundredth to the arena, unless a limit is given."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Bytes that the arena of a tuned model may take, and its code if that is limited."""
+
+    arena: int
+    code: int | None = None
+
+    def kept_by(self, counted: Counted) -> bool:
+        """Return whether a model keeps them."""
+        return counted.arena <= self.arena and not self.excess(counted)
+
+    def excess(self, counted: Counted) -> int:
+        """Return by how many bytes a model's code is too large."""
+        return max(0, counted.code - self.code) if self.code is not None else 0
+
+
 @dataclass(frozen=True, eq=False)
 class Counted:
     """A lowered model and what was counted: in all, and by the names of steps; bytes of the image's
-    RAM and flash in all."""
+    RAM and flash in all, and of the library's code."""
 
     lowered: Lowered
     total: int
     steps: dict[str, int]
     ram: int = 0
     flash: int = 0
+    code: int = 0
 
     @property
     def arena(self) -> int:
@@ -67,7 +84,7 @@ def count(lowered: Lowered, ids: Sequence[int]) -> Counted:
         with EmulatorSession(marked) as session:
             steps = session.profile(ids)
     named = zip((s.name for s in lowered.program.steps), steps, strict=True)
-    return Counted(lowered, total, dict(named), use.ram.total, use.flash.total)
+    return Counted(lowered, total, dict(named), use.ram.total, use.flash.total, use.flash.code)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,8 @@ class SearchOptions:
         ``xgb``: XGBoost guides the search; ``random``: chance does, without repeating itself.
     per_task : int or None
         Candidates of one task at most.
+    refined : int
+        Of so many candidates one is a neighbour of the best, after the search; 0 for none.
     """
 
     trials: int
@@ -49,6 +51,7 @@ class SearchOptions:
     seed: int = 0
     model: str = "xgb"
     per_task: int | None = None
+    refined: int = 4
 
 
 Known = Sequence[tuple[str, Config, int]]
