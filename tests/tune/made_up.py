@@ -54,4 +54,5 @@ class FormulaMeter(Meter):
             return failed(candidate, "differs")
         if config["columns"] == 6:
             return failed(candidate, "the device stopped")
-        return Trial(candidate.task.name, config, cost(config), 100 * int(config["rows"]), 10)
+        rows, unroll = int(config["rows"]), int(config["unroll"])
+        return Trial(candidate.task.name, config, cost(config), 100 * rows, 40 * rows + 10 * unroll)

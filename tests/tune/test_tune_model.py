@@ -12,6 +12,7 @@ from tvm_embbert.errors import BudgetError, UsageError
 from tvm_embbert.lowering import MemoryOptions
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target_file import load_target
+from tvm_embbert.tune.meter import EmulatorMeter
 from tvm_embbert.tune.records import read_records
 from tvm_embbert.tune.schedules import load_schedules, no_schedules
 from tvm_embbert.tune.tune_model import TuneOptions, tune_model
@@ -90,6 +91,30 @@ def test_arena_picks_from_the_front(module: IntegerModule, tuned: tuple[Path, An
         assert count(lowered, whole.ids).total == fastest["instructions"]
 
 
+def test_folder_to_start_from_and_limit_of_code(
+    module: IntegerModule, tuned: tuple[Path, Any], tmp_path: Path
+) -> None:
+    folder, summary = tuned
+    limit = summary["model"]["code_after"] - 100
+    options = TuneOptions(
+        trials=0, operators=("linear", "attention"), source=str(folder), code=limit
+    )
+    again = tune_model(module, TARGET, tmp_path, options)["model"]
+    assert again["code_after"] <= limit
+    assert summary["model"]["after"] <= again["after"] < again["before"]
+
+
+def test_whole_models_are_of_the_emulator(module: IntegerModule, tmp_path: Path) -> None:
+    class Counting(EmulatorMeter):
+        unit = "cycles"
+        runner = "a board"
+
+    options = TuneOptions(trials=0, operators=("lookup",), source="none", front=True)
+    tune_model(module, TARGET, tmp_path, options, meter=Counting(TARGET, 1))
+    conditions, _ = read_records(tmp_path / TARGET.core.name / "loops.json")
+    assert (conditions.unit, conditions.runner) == ("instructions", "qemu-system-riscv32 virt")
+
+
 def test_impossible_limits_are_told(module: IntegerModule, tmp_path: Path) -> None:
     options = TuneOptions(trials=0, operators=("lookup",), source="none", arena=100)
     with pytest.raises(BudgetError, match="at most 100 bytes"):
@@ -101,7 +126,7 @@ def test_impossible_limits_are_told(module: IntegerModule, tmp_path: Path) -> No
     [
         (TuneOptions(operators=("no_such",)), "no operator 'no_such'"),
         (TuneOptions(length=31), "no input of 31 tokens"),
-        (TuneOptions(source="cortex-a9"), "No records ship"),
+        (TuneOptions(source="cortex-a9"), "no records of a core or in a folder"),
     ],
 )
 def test_wrong_options_are_told(

@@ -10,9 +10,10 @@ from made_up import FormulaMeter, cost
 
 from tvm_embbert.tune.front import front, record_of
 from tvm_embbert.tune.meta.search import SearchOptions
-from tvm_embbert.tune.session import Recorder, all_configs, best_of, default_config, tune
+from tvm_embbert.tune.session import CLOSE, Recorder, all_configs, best_of, default_config, tune
+from tvm_embbert.tune.slim import light_candidates, smaller_codes
 from tvm_embbert.tune.task import Task
-from tvm_embbert.tune.trial_log import TrialLog
+from tvm_embbert.tune.trial_log import Trial, TrialLog
 
 TRIALS = 96
 
@@ -79,6 +80,58 @@ def test_resumed_ends_like_uninterrupted(made_up: list[Task], tmp_path: Path) ->
     assert list(resumed.trials.values()) == list(whole.trials.values())
     for task in made_up:
         assert record_of(task, resumed) == record_of(task, whole)
+
+
+def test_no_neighbour_of_the_best_is_better(made_up: list[Task], tmp_path: Path) -> None:
+    log = TrialLog.open(tmp_path / "log", {}, False)
+    tune(made_up, Recorder(made_up, FormulaMeter(), log), SearchOptions(240))
+    for task in made_up:
+        best = best_of(task, log).best
+        for knob in task.knobs:
+            for value in knob.values:
+                tried = Trial(task.name, {**best.config, knob.name: value}, None)
+                assert tried.key in log.trials
+
+
+def test_of_counts_that_are_close_the_least_code_is_taken(
+    made_up: list[Task], tmp_path: Path
+) -> None:
+    log = searched(made_up, tmp_path, FormulaMeter())
+    for task in made_up:
+        counted = [t for t in log.of(task.name) if t.count is not None]
+        fewest = min(counted, key=lambda t: (t.count, t.scratch))
+        best = best_of(task, log).best
+        assert best.count <= fewest.count * (1 + 1 / CLOSE)
+        close = [t for t in counted if t.count <= fewest.count * (1 + 1 / CLOSE)]
+        assert best.code == min(t.code for t in close if t.scratch <= fewest.scratch)
+
+
+def test_code_shrinks_where_that_costs_least(made_up: list[Task], tmp_path: Path) -> None:
+    log = searched(made_up, tmp_path, FormulaMeter())
+    best = {task.name: best_of(task, log).best for task in made_up}
+    codes = smaller_codes(made_up, log, {}, 50)
+    assert codes is not None
+    smaller = {t.name: record_of(t, log, codes.get(t.name)) for t in made_up}
+    saved = 0
+    for task in made_up:
+        record = smaller[task.name]
+        assert record is not None
+        assert record.points[0].code <= codes.get(task.name, best[task.name].code)
+        assert record.points[0].count >= (best[task.name].count or 0) * (1 - 1 / CLOSE)
+        saved += best[task.name].code - record.points[0].code
+    assert saved >= 50
+    assert smaller_codes(made_up, log, {}, 10**6) is None
+
+
+def test_light_candidates_trade_count_for_code(made_up: list[Task], tmp_path: Path) -> None:
+    log = searched(made_up, tmp_path, FormulaMeter())
+    task = made_up[0]
+    light = light_candidates(task, log, worse=1.5)
+    trials = [log.trials[Trial(task.name, dict(c), None).key] for c in light]
+    assert len(trials) > 1
+    for one, other in pairwise(trials):
+        assert (one.count or 0) <= (other.count or 0)
+        assert one.code > other.code
 
 
 def test_learns_from_elsewhere(made_up: list[Task], tmp_path: Path) -> None:

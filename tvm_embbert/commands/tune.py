@@ -130,6 +130,12 @@ def run(options: argparse.Namespace) -> int:
 def meter(options: argparse.Namespace, target: Target) -> Meter | None:
     """Return what measures the candidates, None for the target's emulator here."""
     if options.port is not None:
+        if options.tracker or options.key:
+            raise UsageError(
+                "Candidates are measured on a board or on a farm, not on both.",
+                where="--port and --tracker",
+                supported="--port for a board at a serial line, --tracker and --key for a farm",
+            )
         from tvm_embbert.tune.board_meter import BoardMeter
 
         return BoardMeter(target, options.port, options.baud)

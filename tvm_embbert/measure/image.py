@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tvm_embbert.measure.callgraph_info import CALLGRAPH_FLAG
@@ -14,7 +14,7 @@ from tvm_embbert.measure.guards import GUARD_BYTES
 from tvm_embbert.measure.linking import ELF_FILE, MAP_FILE, Linker, link_image
 from tvm_embbert.measure.sources import MODEL_GROUP, RUNTIME, ModelSources, write_model_header
 from tvm_embbert.measure.stack_usage import StackBound
-from tvm_embbert.measure.toolchain import Compiler, compile_sources
+from tvm_embbert.measure.toolchain import COMPILE_TIMEOUT_S, Compiler, compile_sources
 from tvm_embbert.measure.wiring import Wiring, wiring
 from tvm_embbert.target import Target
 
@@ -92,6 +92,7 @@ def build_image(
     debug: bool = False,
     link: str = "semihosting",
     others: Sequence[ModelSources] = (),
+    compile_s: float = COMPILE_TIMEOUT_S,
 ) -> Image:
     """Compile and link a model with the harness for the target's emulated board, or for a board.
 
@@ -115,6 +116,8 @@ def build_image(
     others
         Further models in the same image, which ``select`` of a session chooses from; they take
         the same length and have as many outputs. Flash is then written once for all.
+    compile_s
+        Seconds that the compiler may take for a source.
 
     Raises
     ------
@@ -127,7 +130,7 @@ def build_image(
     wired = wiring(target, link)
     out = out.resolve()
     cross = CROSS_TOOLCHAINS[target.core.toolchain]
-    compiler = cross.compiler(target.core.flags)
+    compiler = replace(cross.compiler(target.core.flags), timeout_s=compile_s)
     options = _Options(profile, debug)
     models = (model, *others)
     name = "-".join(one.name for one in models)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,10 +37,11 @@ _C_LIBRARIES = {
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C compiler: the program's path, and the flags that choose the core."""
+    """A C compiler: the program's path, the flags that choose the core, how long it may take."""
 
     program: str
     flags: tuple[str, ...] = ()
+    timeout_s: float = COMPILE_TIMEOUT_S
 
 
 def find_program(name: str, install: str) -> str:
@@ -89,7 +91,8 @@ def compile_sources(
     def compile_one(source: Path, target: str) -> None:
         mapped = _prefix_maps((source.parent.resolve(), group), (build.resolve(), "."))
         command = [compiler.program, *compiler.flags, *COMMON_FLAGS, *WARNINGS, *mapped, *flags]
-        run([*command, "-c", str(source.resolve()), "-o", target], build, f"compile {source}")
+        line = [*command, "-c", str(source.resolve()), "-o", target]
+        run(line, build, f"compile {source}", compiler.timeout_s)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         list(pool.map(compile_one, sources, objects))
@@ -102,32 +105,47 @@ def link(compiler: Compiler, objects: Sequence[str], build: Path, flags: Sequenc
     run(command, build, "link the model")
 
 
-def run(command: Sequence[str], folder: Path, task: str) -> str:
+def run(
+    command: Sequence[str], folder: Path, task: str, timeout_s: float = COMPILE_TIMEOUT_S
+) -> str:
     """Run a program of the toolchain in a folder and return what it printed.
 
     Raises
     ------
     ToolchainError
-        If it cannot be started, fails or exceeds :data:`COMPILE_TIMEOUT_S`.
+        If it cannot be started, fails or takes longer than `timeout_s`.
     """
-    # Messages in English, whatever the user's language: the errors quote them.
-    environment = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=COMPILE_TIMEOUT_S,
-        )
+        code, out, errors = _output(command, folder, timeout_s)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolchainError(f"Could not {task}: {error}", where=command[0]) from error
-    if done.returncode != 0:
-        raise _failure(command, task, done.stderr or done.stdout)
-    return done.stdout
+    if code != 0:
+        raise _failure(command, task, errors or out)
+    return out
+
+
+def _output(command: Sequence[str], folder: Path, timeout_s: float) -> tuple[int, str, str]:
+    """Return the exit status and what was printed; leave no process behind, whatever happens."""
+    # Messages in English, whatever the user's language: the errors quote them.
+    environment = {**os.environ, "LC_ALL": "C"}
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        process_group=0,
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=timeout_s)
+        except BaseException:
+            # GCC is a driver: what compiles is its child, and would go on without it.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, out, errors
 
 
 def _failure(command: Sequence[str], task: str, output: str) -> ToolchainError:

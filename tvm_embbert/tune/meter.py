@@ -26,6 +26,8 @@ from tvm_embbert.tune.trial_log import Trial
 
 STACK_BYTES = 8192
 TIMEOUT_S = 60.0
+COMPILE_S = 60.0
+"""Seconds for a candidate's compilation: usual ones take one, and halves try it again."""
 LONGEST_ERROR = 400
 
 
@@ -105,7 +107,8 @@ def build_bench(
     shutil.rmtree(sources, ignore_errors=True)
     sources.mkdir()
     written = write_bench(candidates, sources)
-    return build_image(written, target, folder / "image", stack_size=STACK_BYTES, link=link)
+    out = folder / "image"
+    return build_image(written, target, out, False, STACK_BYTES, link=link, compile_s=COMPILE_S)
 
 
 @dataclass(frozen=True)

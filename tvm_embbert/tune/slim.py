@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tvm_embbert.strategy.knobs import Config
-from tvm_embbert.tune.session import best_among, default_config
+from tvm_embbert.tune.session import default_config, lightest, rank
 from tvm_embbert.tune.task import Task
 from tvm_embbert.tune.trial_log import Trial, TrialLog
 
@@ -46,20 +46,22 @@ def smaller_codes(
 def _steps(task: Task, log: TrialLog, codes: Codes) -> Iterator[tuple[float, int, str, int]]:
     """Yield smaller kernels: the cost of each byte less, bytes less, the task, bytes left."""
     within = _within(task, log, codes.get(task.name))
-    now = best_among(task, within).best
-    default = within[Trial(task.name, default_config(task), None).key].count or 0
-    for trial in within.values():
-        usable = trial.count is not None and trial.count <= default
-        if usable and trial.code < now.code and trial.scratch <= now.scratch:
+    if not within:
+        return
+    now = lightest(min(within, key=rank), within)
+    for trial in within:
+        if trial.code < now.code and trial.scratch <= now.scratch:
             less = now.code - trial.code
             cost = max(0, (trial.count or 0) - (now.count or 0)) * task.runs
             yield cost / less, less, task.name, trial.code
 
 
-def _within(task: Task, log: TrialLog, code: int | None) -> dict[tuple[str, str], Trial]:
-    default = Trial(task.name, default_config(task), None).key
-    own = {t.key: t for t in log.of(task.name) if code is None or t.code <= code}
-    return {**own, default: log.trials[default]}
+def _within(task: Task, log: TrialLog, code: int | None) -> list[Trial]:
+    """Return the trials within a limit of code: the default, and what is better than it."""
+    default = log.trials[Trial(task.name, default_config(task), None).key]
+    counted = [t for t in log.of(task.name) if t.count is not None]
+    better = [t for t in counted if t is default or (t.count or 0) < (default.count or 0)]
+    return [t for t in better if code is None or t.code <= code]
 
 
 def light_candidates(task: Task, log: TrialLog, worse: float) -> list[Config]:

@@ -148,8 +148,11 @@ def tune_model(
     records = used_points(weighed.records, weighed.after)
     points = measure_front(whole, as_schedules(records), told.model) if options.front else []
     loops = front_record(weighed.before, weighed.after, points)
-    records[LOOPS_FILE] = [loops] if loops else []
-    files = write_records(out / target.core.name, conditions, records)
+    folder = out / target.core.name
+    files = write_records(folder, conditions, records)
+    files += write_records(
+        folder, _conditions(target, None), {LOOPS_FILE: [loops] if loops else []}
+    )
     best = [best_of(task, log) for task in tasks]
     summary = _summary(target, conditions, log, best, weighed, files, points)
     write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
@@ -177,16 +180,18 @@ def _check_operators(tasks: Sequence[Task], wanted: Sequence[str], module: Integ
         )
 
 
-def _conditions(target: Target, meter: Meter) -> Conditions:
+def _conditions(target: Target, meter: Meter | None) -> Conditions:
+    """Return the conditions of a meter's counts; of whole models, in the emulator, without one."""
     compiler = CROSS_TOOLCHAINS[target.core.toolchain].compiler(target.core.flags)
     told = run([compiler.program, "--version"], Path.cwd(), "ask the compiler's version")
+    counted = meter or EmulatorMeter(target, 1)
     return Conditions(
         core=target.core.name,
         flags=target.core.flags,
         compiler=told.splitlines()[0],
         tvm=version("apache-tvm"),
-        unit=meter.unit,
-        runner=meter.runner,
+        unit=counted.unit,
+        runner=counted.runner,
     )
 
 
