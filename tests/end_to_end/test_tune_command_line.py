@@ -106,6 +106,14 @@ def test_compile_uses_and_explains_the_records(model: Path, whole: Path, tmp_pat
     assert {row["source"].split("/")[0] for row in report["schedules"]} == {CORE}
 
 
+def test_a_board_is_no_farm(model: Path, tmp_path: Path) -> None:
+    farm = ("--tracker", "127.0.0.1:9190", "--key", "board")
+    done = command("tune", model, *TUNE, "--out", tmp_path / "out", "--port", "/dev/null", *farm)
+    assert done.returncode == 2
+    assert "not on both" in done.stderr
+    assert not (tmp_path / "out" / "trials.jsonl").exists()
+
+
 def test_a_farm_needs_tracker_and_key(model: Path, tmp_path: Path) -> None:
     done = command("tune", model, *TUNE, "--out", tmp_path / "out", "--key", "board")
     assert done.returncode == 2

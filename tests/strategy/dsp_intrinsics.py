@@ -21,7 +21,7 @@ from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix import (
 )
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix_block import WORDS as BLOCK_WORDS
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.matrix_block import BlockForm, matrix_block
-from tvm_embbert.strategy.kernels.armv7e_m_dsp.rms_norm import normalize
+from tvm_embbert.strategy.kernels.armv7e_m_dsp.rms_norm import FEW, MANY, normalize
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores import ScoresForm, scores
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores_block import WORDS as KEY_WORDS
 from tvm_embbert.strategy.kernels.armv7e_m_dsp.scores_block import BlockScoresForm, block_scores
@@ -138,7 +138,8 @@ def _normalize(rng: Rng) -> Iterator[Call]:
     x = values(rng, (rows, channels), "int16") >> pick(rng, (0, 3, 14))
     scaling = [int(2 ** rng.uniform(0, 40)), int(rng.integers(2**14, 2**15)), pick(rng, (1, 5, 10))]
     result = values(rng, (rows, channels), "int8")
-    yield normalize(), [x, *scaling, result], {"rows": rows, "channels": channels}
+    for words in (FEW,) if channels % 2 else (FEW, MANY):
+        yield normalize(words), [x, *scaling, result], {"rows": rows, "channels": channels}
 
 
 def _matrix_block(rng: Rng) -> Iterator[Call]:

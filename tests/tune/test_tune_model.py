@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -78,6 +79,21 @@ def test_front_trades_instructions_for_memory(tuned: tuple[Path, Any]) -> None:
         for other in front:
             better = all(one[k] <= other[k] for k in ("instructions", "ram", "flash"))
             assert one is other or not better
+
+
+def test_front_is_drawn(tuned: tuple[Path, Any]) -> None:
+    out, summary = tuned
+    root = ElementTree.fromstring((out / "front.svg").read_text("utf-8"))
+    dots = root.findall("{http://www.w3.org/2000/svg}circle")
+    told = [dot.findtext("{http://www.w3.org/2000/svg}title") or "" for dot in dots]
+    assert len(told) == len(summary["front"])
+    for text, point in zip(told, summary["front"], strict=True):
+        assert text.startswith(f"{point['instructions']:,} instructions, RAM {point['ram']:,},")
+    # Fewer instructions are further down, and y grows downwards.
+    heights = [int(dot.attrib["cy"]) for dot in dots]
+    assert heights == sorted(heights, reverse=True)
+    xs = [(p["ram"], int(dot.attrib["cx"])) for p, dot in zip(summary["front"], dots, strict=True)]
+    assert [x for _, x in sorted(xs)] == sorted(x for _, x in xs)
 
 
 def test_arena_picks_from_the_front(module: IntegerModule, tuned: tuple[Path, Any]) -> None:

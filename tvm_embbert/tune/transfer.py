@@ -65,9 +65,9 @@ def known_elsewhere(tasks: Sequence[Task], source: str, core: str = "") -> list[
 
 
 def _folder(source: str, core: str) -> Path:
-    shipped, given = schedules_folder() / source, Path(source)
-    if shipped.is_dir():
-        return shipped
+    given = Path(source)
+    if source in _recorded():
+        return schedules_folder() / source
     return given / core if core and (given / core).is_dir() else given
 
 

@@ -16,6 +16,7 @@ from tvm_embbert.measure.toolchain import run
 from tvm_embbert.measure.wiring import require_emulator
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
+from tvm_embbert.tune.front_plot import front_svg
 from tvm_embbert.tune.meter import EmulatorMeter, Meter
 from tvm_embbert.tune.pareto import FrontPoint, front_record, measure_front
 from tvm_embbert.tune.records import Conditions, write_records
@@ -28,7 +29,7 @@ from tvm_embbert.tune.trial_log import Trial, TrialLog
 from tvm_embbert.tune.weigh import Weighed, Weigher
 from tvm_embbert.tune.whole import SLACK, Counted, Limits, Whole, as_schedules, count, used_points
 
-LOG, SUMMARY, LOOPS_FILE = "trials.jsonl", "summary.json", "loops"
+LOG, SUMMARY, PLOT, LOOPS_FILE = "trials.jsonl", "summary.json", "front.svg", "loops"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def tune_model(
     target : Target
         The device, with an emulator.
     out : Path
-        Folder for ``trials.jsonl``, ``<core>/<operator>.json`` and ``summary.json``.
+        Folder for ``trials.jsonl``, ``<core>/<operator>.json``, ``summary.json`` and, with the
+        front, ``front.svg``.
     options : TuneOptions
         How far, from where.
     overrides : mapping, optional
@@ -153,6 +155,8 @@ def tune_model(
     files += write_records(
         folder, _conditions(target, None), {LOOPS_FILE: [loops] if loops else []}
     )
+    if points:
+        write_text(out / PLOT, front_svg(points, f"{target.name}, {length} tokens"))
     best = [best_of(task, log) for task in tasks]
     summary = _summary(target, conditions, log, best, weighed, files, points)
     write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")

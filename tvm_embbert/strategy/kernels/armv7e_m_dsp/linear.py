@@ -81,7 +81,7 @@ class DspLinear(Implementation):
             row_block=product.rows,
             dims={"rows": call.rows},
             # The inputs of a block are widened before its rows are written.
-            in_place=[x.name for x in inputs if isinstance(x, Tensor)][-1],
+            in_place=next((x.name for x in reversed(inputs) if isinstance(x, Tensor)), ""),
             intrinsics=(*_widening(inputs, product.rows), product.matrix),
         )
 

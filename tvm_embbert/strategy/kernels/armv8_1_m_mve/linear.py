@@ -76,7 +76,7 @@ class MveLinear(Implementation):
             dims={"rows": call.rows},
             intrinsics=form.intrinsics,
             # A pair of rows is packed, all of its inputs, before its results are written.
-            in_place=[x.name for x in factors(call) if isinstance(x, Tensor)][-1],
+            in_place=next((x.name for x in factors(call)[::-1] if isinstance(x, Tensor)), ""),
         )
 
 
