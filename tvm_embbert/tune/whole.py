@@ -117,15 +117,21 @@ class Whole:
         """Return models with tuned kernels whose arena is within a limit, with different loops:
         those that the compiler chooses, and tiles of some rows.
 
-        Kernels have all the scratch that they like if that fits, else less.
+        Kernels have all the scratch that they like if that fits, else those at the peak get less.
         """
-        schedules = as_schedules(records)
-        for chosen in (schedules, *schedules.frugal()):
-            models = [self.lower(chosen), self.lower(chosen, rows)]
-            found = {m.program.loops: m for m in reversed(models) if m.plan.arena <= limit}
-            if found:
-                return list(found.values())
-        return []
+        tried = (self._fitted(records, limit, tiles) for tiles in (rows, None))
+        found = {m.program.loops: m for m in tried if m is not None}
+        return list(reversed(found.values()))
+
+    def _fitted(self, records: Records, limit: int, rows: int | None) -> Lowered | None:
+        """Return a model within a limit; None where the arena takes more, whatever kernels take."""
+        kept: Records | None = records
+        while kept is not None:
+            lowered = self.lower(as_schedules(kept), rows)
+            if lowered.plan.arena <= limit:
+                return lowered
+            kept = _less_scratch(kept, lowered)
+        return None
 
     def heights(self, limit: int) -> list[int]:
         """Return the rows of tiles with which a model may keep a limit of arena.
@@ -141,6 +147,32 @@ def as_schedules(records: Records) -> Schedules:
     """Return records that were just made, ready to make kernels by."""
     named = {r.key: (r, f"{op}.json") for op, found in records.items() for r in found}
     return Schedules(named)
+
+
+def _less_scratch(records: Records, lowered: Lowered) -> dict[str, list[Record]] | None:
+    """Return the records without the first point of one whose scratch is at the arena's peak.
+
+    The one whose next point costs least; None where there is none.
+    """
+    peak = {block.name for block in lowered.plan.at_peak()}
+    full = [s.name for s in lowered.program.steps if peak & {*s.scratch}]
+    used = [record for record, *_ in lowered.schedules.used.values()]
+    there = [lowered.schedules.used[n][0] for n in full if n in lowered.schedules.used]
+    costs = {r.key: _next_cost(r) * used.count(r) for r in there if len(r.points) > 1}
+    if not costs:
+        return None
+    least = min(costs, key=lambda key: (costs[key], key))
+
+    def cut(record: Record) -> Record:
+        return replace(record, points=record.points[1:]) if record.key == least else record
+
+    return {op: [cut(r) for r in found] for op, found in records.items()}
+
+
+def _next_cost(record: Record) -> float:
+    """Return what a row takes more by the next point than by the first."""
+    first, second = record.points[:2]
+    return (second.count - first.count) / max(1, record.rows)
 
 
 def losses(before: Counted, after: Counted) -> dict[str, int]:
