@@ -38,9 +38,15 @@ def smaller_codes(
         steps = [step for task in tasks for step in _steps(task, log, made)]
         if not steps:
             return None
-        _, less, name, code = min(steps)
+        enough = [step for step in steps if step[1] >= excess - saved]
+        _, less, name, code = min(enough, key=_cost) if enough else min(steps)
         made[name], saved = code, saved + less
     return made
+
+
+def _cost(step: tuple[float, int, str, int]) -> tuple[float, str, int]:
+    each, less, name, code = step
+    return each * less, name, code
 
 
 def _steps(task: Task, log: TrialLog, codes: Codes) -> Iterator[tuple[float, int, str, int]]:
