@@ -33,20 +33,23 @@ def smaller_codes(
     -------
     None where no kernel can be smaller any more.
     """
-    made, saved = dict(codes), 0
+    made, saved, spent = dict(codes), 0, 0.0
+    ways: list[tuple[float, dict[str, int]]] = []
     while saved < excess:
         steps = [step for task in tasks for step in _steps(task, log, made)]
         if not steps:
-            return None
-        enough = [step for step in steps if step[1] >= excess - saved]
-        _, less, name, code = min(enough, key=_cost) if enough else min(steps)
-        made[name], saved = code, saved + less
-    return made
-
-
-def _cost(step: tuple[float, int, str, int]) -> tuple[float, str, int]:
-    each, less, name, code = step
-    return each * less, name, code
+            break
+        # One more step may be enough; it need not be the one that costs least a byte.
+        last = [(each * less, name, code) for each, less, name, code in steps]
+        enough = [
+            step for step, (_, less, *_) in zip(last, steps, strict=True) if saved + less >= excess
+        ]
+        if enough:
+            cost, name, code = min(enough)
+            ways.append((spent + cost, {**made, name: code}))
+        each, less, name, code = min(steps)
+        made[name], saved, spent = code, saved + less, spent + each * less
+    return min(ways, key=lambda way: way[0])[1] if ways else None
 
 
 def _steps(task: Task, log: TrialLog, codes: Codes) -> Iterator[tuple[float, int, str, int]]:
