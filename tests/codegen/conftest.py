@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_module import LABELS, MAX_LENGTH, NAME, VOCABULARY, small_library, small_module
+from small_module import (
+    LABELS,
+    MAX_LENGTH,
+    NAME,
+    VOCABULARY,
+    macro,
+    small_library,
+    small_module,
+)
 
 from tvm_embbert.codegen.library import Library
 from tvm_embbert.quantize.integer_module import IntegerModule
@@ -116,14 +124,6 @@ def make_caller(library: Library, shared_library: Path) -> Callable[[], Caller]:
 @pytest.fixture
 def caller(make_caller: Callable[[], Caller]) -> Caller:
     return make_caller()
-
-
-def macro(header: str, name: str) -> int:
-    """Return the value of one of the header's numbers."""
-    (line,) = [
-        t for t in header.splitlines() if t.startswith(f"#define TVMGEN_{NAME.upper()}_{name} ")
-    ]
-    return int(line.split()[-1])
 
 
 @pytest.fixture(scope="session")

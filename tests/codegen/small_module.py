@@ -149,5 +149,13 @@ def small_library(labels: tuple[str, ...] = LABELS, **options: Any) -> Library:
     return library_of(small_module(**options), labels)
 
 
+def macro(header: str, name: str) -> int:
+    """Return the value of one of the header's numbers."""
+    (line,) = [
+        t for t in header.splitlines() if t.startswith(f"#define TVMGEN_{NAME.upper()}_{name} ")
+    ]
+    return int(line.split()[-1])
+
+
 if __name__ == "__main__":
     print(hashlib.sha256(repr(sorted(small_library().files.items())).encode()).hexdigest())

@@ -22,8 +22,7 @@ from archives import (
     read_workspace,
     unpack_project,
 )
-from conftest import macro
-from small_module import LABELS, MAX_LENGTH, NAME, VOCABULARY, small_module
+from small_module import LABELS, MAX_LENGTH, NAME, VOCABULARY, macro, small_module
 
 import tvm_embbert
 from tvm_embbert.codegen.metadata import metadata, target_string

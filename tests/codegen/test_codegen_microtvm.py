@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from archives import TWO_POOLS, archive, lowered, unpack_project
-from conftest import macro
-from small_module import LABELS, MAX_LENGTH, NAME
+from small_module import LABELS, MAX_LENGTH, NAME, macro
 
 from tvm_embbert.lowering import Lowered
 
