@@ -164,7 +164,7 @@ def _monitor(options: argparse.Namespace) -> int:
 
 
 def _console(handler: ProjectHandler, chosen: dict[str, str], options: argparse.Namespace) -> int:
-    from tvm_embbert.project.console import Console, lines_of
+    from tvm_embbert.project.console import Console, lines_of, unechoed
     from tvm_embbert.project.project import program_of
 
     shown = bytearray()
@@ -180,7 +180,8 @@ def _console(handler: ProjectHandler, chosen: dict[str, str], options: argparse.
     handler.open_transport(_taken(handler, "open_transport", chosen))
     try:
         typed = None if ends else sys.stdin.buffer
-        status = Console(handler, show, ends).run(typed, options.timeout)
+        with unechoed(typed):
+            status = Console(handler, show, ends).run(typed, options.timeout)
     finally:
         handler.close_transport()
     if options.json:

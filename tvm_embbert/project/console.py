@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import select
+import termios
 import time
+import tty
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -14,6 +17,9 @@ from tvm_embbert.project.api import IoTimeoutError, ProjectHandler, TransportClo
 
 ENDS = re.compile(rb"(?:self-test: (\d+) of (\d+) passed|benchmark: (done|failed))[^\n]*\n")
 """The last line of programs that end."""
+
+END_OF_TRANSMISSION = b"\x04"
+"""What Ctrl-D types."""
 
 _WAIT_S = 0.05
 _CHUNK = 4096
@@ -37,6 +43,7 @@ class Console:
     show: Callable[[bytes], None]
     ends: bool
     _seen: bytes = field(default=b"", init=False)
+    _closed: bool = field(default=False, init=False)
 
     def run(self, typed: BinaryIO | None, timeout_s: float | None) -> int:
         """Pass bytes until the program or the typing ends.
@@ -58,24 +65,30 @@ class Console:
         IoTimeoutError
             A program that ends was silent for too long.
         """
-        heard = time.monotonic()
-        typing = typed
+        heard, typing = time.monotonic(), typed
         while True:
             if typing is not None:
                 typing = self._type(typing)
             if self._listen():
                 heard = time.monotonic()
-            end = ENDS.search(self._seen) if self.ends else None
-            if end:
-                return _status(end)
-            if self._closed:
-                return 1 if self.ends else 0
-            if typing is None and timeout_s is not None and time.monotonic() - heard > timeout_s:
-                if self.ends:
-                    raise IoTimeoutError(f"the program printed nothing for {timeout_s:g} s")
-                return 0
+            if self._closed or ENDS.search(self._seen):
+                return self._status()
+            silent = time.monotonic() - heard
+            if typing is None and timeout_s is not None and silent > timeout_s:
+                return self._silence(timeout_s)
 
-    _closed: bool = field(default=False, init=False)
+    def _status(self) -> int:
+        """Return what the program said at its end; one that should say something has failed."""
+        end = ENDS.search(self._seen)
+        if end is None:
+            return int(self.ends)
+        passed, of, benchmark = end.groups()
+        return int(benchmark == b"failed" or passed != of)
+
+    def _silence(self, timeout_s: float) -> int:
+        if self.ends:
+            raise IoTimeoutError(f"the program printed nothing for {timeout_s:g} s")
+        return 0
 
     def _listen(self) -> bool:
         try:
@@ -95,15 +108,24 @@ class Console:
         if not select.select([typed], [], [], 0)[0]:
             return typed
         data = os.read(typed.fileno(), 1)
-        if not data:
+        if data in (b"", END_OF_TRANSMISSION):
             return None
         self.handler.write_transport(data, None)
         return typed
 
 
-def _status(end: re.Match[bytes]) -> int:
-    passed, of, benchmark = end.groups()
-    return int(benchmark == b"failed" or passed != of)
+@contextmanager
+def unechoed(typed: BinaryIO | None) -> Iterator[None]:
+    """Leave the echo of what is typed at a terminal to the device, and its lines unbuffered."""
+    if typed is None or not typed.isatty():
+        yield
+        return
+    before = termios.tcgetattr(typed)
+    tty.setcbreak(typed.fileno())
+    try:
+        yield
+    finally:
+        termios.tcsetattr(typed, termios.TCSADRAIN, before)
 
 
 def lines_of(data: bytes) -> Iterator[str]:
