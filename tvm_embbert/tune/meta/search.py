@@ -21,6 +21,20 @@ from tvm_embbert.tune.meta.measuring import Builder, Measure, Measured, Runner
 from tvm_embbert.tune.meta.space import MutateKnob, chosen, space, workload
 from tvm_embbert.tune.task import Task
 
+POPULATION = 4096
+"""Candidates that the cost model ranks before each batch. Spaces have some thousand at most: nearly
+all are looked at, and one generation is enough."""
+
+WARMUP = 16
+"""Candidates that chance takes before the model does."""
+
+GREEDY = 0.25
+"""Share of each later batch that is left to chance, lest the model follow an early error."""
+
+XGBOOST = {"max_depth": 5, "gamma": 0.0, "eta": 0.3}
+"""Counts of good candidates differ by some percent: at MetaSchedule's gamma, made for times that
+differ by factors, few trees would split at all."""
+
 _LOGGER = logging.getLogger("tvm_embbert.tune.search")
 
 __all__ = ["Known", "Measure", "Measured", "SearchOptions", "search"]
@@ -141,15 +155,16 @@ def _context(task: Task, options: SearchOptions) -> Any:
         postprocs=[],
         mutator_probs={MutateKnob(options.seed): 1.0},
     )
-    greedy = 0.1 if options.model == "xgb" else 1.0
+    greedy = GREEDY if options.model == "xgb" else 1.0
     return ms.TuneContext(
         workload(task),
         target=tvm.target.Target("c"),
         space_generator=generator,
         search_strategy=ms.search_strategy.EvolutionarySearch(
-            population_size=min(256, task.size),
+            population_size=min(POPULATION, task.size),
             init_min_unmeasured=1,
-            genetic_num_iters=3,
+            genetic_num_iters=1,
+            genetic_mutate_prob=0.5,
             eps_greedy=greedy,
         ),
         task_name=task.name,
@@ -164,9 +179,9 @@ def _cost_model(features: Features, options: SearchOptions) -> Any:
         return ms.cost_model.RandomModel(seed=options.seed)
     return ms.cost_model.XGBModel(
         extractor=features.extractor(),
-        num_warmup_samples=options.batch,
+        num_warmup_samples=WARMUP,
         adaptive_training=False,
-        config=ms.cost_model.xgb_model.XGBConfig(nthread=1, seed=options.seed),
+        config=ms.cost_model.xgb_model.XGBConfig(nthread=1, seed=options.seed, **XGBOOST),
     )
 
 
