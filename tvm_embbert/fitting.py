@@ -95,7 +95,7 @@ def _link(lowered: Lowered, work: Path, debug: bool) -> Linked:
 
 def _planner(lowered: Lowered) -> Replan:
     def replan(length: int, needs: Needs) -> MemoryPlan:
-        return lowered.within(needs.limits(lowered.target), length).plan
+        return lowered.fits(needs.limits(lowered.target), length)
 
     return replan
 
@@ -105,7 +105,7 @@ def _concession(
 ) -> dict[str, Any]:
     """Return what was given up: measured where both images were, else as it was estimated."""
     measured = before is not None and after is not None
-    estimate = linked.lowered.fused.cost - preferred.lowered.fused.cost
+    estimate = linked.lowered.estimate - preferred.lowered.estimate
     return {
         "what": _what(preferred.lowered, linked.lowered),
         "ram_saved": preferred.lowered.plan.arena - linked.lowered.plan.arena,
@@ -118,6 +118,8 @@ def _what(preferred: Lowered, chosen: Lowered) -> str:
     """Return the differences between two plans in words."""
     old, new = _tiles(preferred), _tiles(chosen)
     parts = [f"tiles of {new or 'all'} rows instead of {old or 'all'}"] if old != new else []
+    if chosen.schedules.scratch is not None:
+        parts.append(f"tuned kernels with at most {chosen.schedules.scratch:,} bytes of scratch")
     moved = {p: _held(chosen, p) - _held(preferred, p) for p in _slow(chosen)}
     parts += [f"{size:,} bytes moved to {pool}" for pool, size in moved.items() if size > 0]
     return "; ".join(parts) or "loops over other steps"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -89,25 +89,52 @@ class Lowered:
         """Return its memory plan."""
         return self.fused.plan
 
+    @property
+    def estimate(self) -> int:
+        """Return what its loops, and kernels with less scratch than they like, cost: instructions
+        of an inference of the greatest length, by estimate."""
+        return self.fused.cost + round(self.schedules.lost(self.plan.length))
+
     def within(self, limits: Mapping[str, int], length: int | None = None) -> Lowered:
         """Return it with loops and a plan that fit `limits`, bytes by pool, if any do.
 
-        With a `length` in tokens it is planned for inputs of up to that many. Where tuned kernels
-        take too much scratch, points of their records that take less are tried.
+        With a `length` in tokens it is planned for inputs of up to that many. Tuned kernels may get
+        less scratch, by points of their records: what costs the fewest instructions, by estimate,
+        is taken.
+        """
+        planned = length or self.plan.length
+        first, *others = self._with_less_scratch(limits, planned)
+        last = others.pop() if others else first
+        if first.plan.excess and last.plan.excess:
+            return min(first, last, key=lambda each: each.plan.arena)
+        fitting = [each for each in (first, *others, last) if not each.plan.excess]
+        return min(fitting, key=lambda each: each.estimate)
+
+    def fits(self, limits: Mapping[str, int], length: int) -> MemoryPlan:
+        """Return a plan for inputs of up to `length` tokens that fits `limits`, if any does.
+
+        Quicker than :meth:`within`: the kernels have the least scratch, or all that they like.
         """
         spaces = spaces_of(self.target, limits)
-        planned = length or self.plan.length
-        best = replace(self, fused=_fuse(self.unfused, planned, spaces, self.options))
+        *_, least = (self.schedules, *self.schedules.frugal())
+        frugal = _fuse(self._program_by(least), length, spaces, self.options).plan
+        if not frugal.excess or least is self.schedules:
+            return frugal
+        usual = _fuse(self.unfused, length, spaces, self.options).plan
+        return min(frugal, usual, key=lambda plan: plan.arena)
+
+    def _with_less_scratch(self, limits: Mapping[str, int], length: int) -> Iterator[Lowered]:
+        """Yield it as it is, then with less and less scratch."""
+        spaces = spaces_of(self.target, limits)
+        yield replace(self, fused=_fuse(self.unfused, length, spaces, self.options))
         for schedules in self.schedules.frugal():
-            if not best.plan.excess:
-                break
-            program = build_program(
-                self.program.source, self.target.core.isa, self.overrides, schedules
-            )
-            fused = _fuse(program, planned, spaces, self.options)
-            if fused.plan.arena < best.plan.arena:
-                best = replace(self, unfused=program, fused=fused, schedules=schedules)
-        return best
+            program = self._program_by(schedules)
+            fused = _fuse(program, length, spaces, self.options)
+            yield replace(self, unfused=program, fused=fused, schedules=schedules)
+
+    def _program_by(self, schedules: Schedules) -> Program:
+        source, isa = self.program.source, self.target.core.isa
+        return build_program(source, isa, self.overrides, schedules)
 
     def show(self) -> None:
         """Print the kernels as TVMScript."""
