@@ -44,10 +44,13 @@ def compiled(compiled_for: Compile, request: pytest.FixtureRequest) -> CompiledM
 @pytest.fixture(scope="module")
 def symbols(compiled: CompiledModel) -> dict[str, Symbol]:
     rows = [line.split() for line in tool("nm", "-S", compiled).splitlines()]
-    return {
-        row[-1]: Symbol(int(row[0], 16), int(row[1], 16) if len(row) == 4 else 0, row[-2].lower())
-        for row in rows
-    }
+    found: dict[str, Symbol] = {}
+    for row in rows:
+        size = int(row[1], 16) if len(row) == 4 else 0
+        # Files of different optimisation levels may have a static function of the same name.
+        name = row[-1] if row[-1] not in found else f"{row[-1]}@{row[0]}"
+        found[name] = Symbol(int(row[0], 16), size, row[-2].lower())
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +96,11 @@ def test_flash(
     compiled: CompiledModel, symbols: dict[str, Symbol], sections: dict[str, int]
 ) -> None:
     flash = compiled.report["memory"]["flash"]
-    # GCC for Arm fills each function up to whole words.
-    unit = 4 if compiled.target.core.toolchain == "arm-none-eabi" else 1
-    assert flash["code"] == model_bytes(symbols, "t", unit)
+    # GCC for Arm fills each function up to whole words; at -Os up to half words.
+    units = (2, 4) if compiled.target.core.toolchain == "arm-none-eabi" else (1, 1)
+    least, most = (model_bytes(symbols, "t", unit) for unit in units)
+    assert least <= flash["code"] <= most
+    assert most - least <= 2 * len(compiled.report["strategies"])
     assert flash["weights"] == model_bytes(symbols, "r") + model_bytes(symbols, "d")
     loaded = sum(sections[name] for name in (".vectors", ".text", ".rodata", ".data"))
     assert flash["total"] == loaded
