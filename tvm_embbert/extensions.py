@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from tvm_embbert.errors import InputError
 
@@ -28,18 +30,27 @@ def load_entry_points(group: str) -> None:
         One of them cannot be imported.
     """
     for entry in entry_points(group=group):
-        _load_entry_point(entry)
+        load_entry_point(entry, "a module that registers something when it is imported")
 
 
-def _load_entry_point(entry: EntryPoint) -> None:
+def load_entry_point(
+    entry: EntryPoint, supported: str, convert: Callable[[Any], Any] = lambda found: found
+) -> Any:
+    """Return what an entry point of another package names, converted.
+
+    Raises
+    ------
+    InputError
+        It cannot be loaded, or is nothing that can be converted; `supported` says what can.
+    """
     try:
-        entry.load()
+        return convert(entry.load())
     # Other packages' code runs here; whatever it raises, the user must learn whose it is.
     except Exception as error:
         raise InputError(
             f"The entry point {entry.name!r} cannot be loaded: {error}",
             where=f"{entry.group}: {entry.value}",
-            supported="a module that registers something when it is imported",
+            supported=supported,
             hint="Repair or uninstall the package that declares it.",
         ) from error
 

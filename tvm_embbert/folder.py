@@ -57,7 +57,12 @@ def _swap(work: Path, out: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8; see :func:`write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
     """Write a file by way of a temporary one, so that it is never half written."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(data)
     temporary.replace(path)

@@ -18,6 +18,7 @@ from tvm_embbert.measure import EmulatorSession, build_image
 from tvm_embbert.measure import image as image_module
 from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
 from tvm_embbert.measure.toolchain import Compiler
+from tvm_embbert.project.board import clang_flag
 
 pytestmark = pytest.mark.emulator
 
@@ -36,7 +37,7 @@ def clang(compiled: CompiledModel) -> Compiler:
     """Return Clang with the core's flags as it spells them, and the headers of GCC's C library."""
     program = next(filter(shutil.which, ("clang-16", "clang")), "clang-16")
     core, given = compiled.target.core, gcc(compiled)
-    flags = [flag.replace("_zicsr", "") for flag in core.flags]
+    flags = [clang_flag(flag) for flag in core.flags]
     command = [given.program, *given.flags, "-M", "-x", "c", "-"]
     asked = "#include <string.h>\n"
     rule = subprocess.run(command, input=asked, capture_output=True, text=True, check=True).stdout

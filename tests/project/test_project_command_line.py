@@ -7,19 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_project_api import SERVER
 
 from tvm_embbert import cli
 from tvm_embbert.project.server import SERVER_FILE
 
 pytestmark = pytest.mark.emulator
-
-SERVER = """\
-import sys
-sys.path.insert(0, {tests!r})
-from test_project_api import Echo
-from tvm_embbert.project.server import main
-main(Echo())
-"""
 
 
 def call(*arguments: object) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from tvm_embbert.errors import InputError, UsageError
+from tvm_embbert.folder import write_bytes
 from tvm_embbert.project.manifest import MANIFEST, Manifest, digest
 from tvm_embbert.project.render import Files
 
@@ -115,14 +116,8 @@ def _write_one(
             return
         changes.beside.append(name)
         path = path.with_name(path.name + NEW)
-    _write(path, data)
-
-
-def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    write_bytes(path, data)
 
 
 def _remove_one(folder: Path, name: str, before: str, changes: Changes) -> None:

@@ -169,11 +169,11 @@ class TemplateHandler(ProjectHandler):
 
     def device(self, verb: str, options: Options) -> Device:
         """Return the device with some options of a verb."""
-        chosen = self._chosen(verb, options)
-        values, text = self._values(chosen), self._template.image
+        archive, text = self.archive, self._template.image
+        values = template_values(archive, self._chosen(verb, options), self._template)
         image = Renderer(self._template.folder, values).text(text, "template.toml")
         path = self.folder / image if image else None
-        return Device(self._template, self.archive, path, values)
+        return Device(self._template, archive, path, values)
 
     def _chosen(self, verb: str, options: Options) -> dict[str, Any]:
         """Return options of a verb: those given, else those that the project was made with."""

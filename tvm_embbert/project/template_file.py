@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from tvm_embbert.errors import InputError, UsageError
+from tvm_embbert.errors import UsageError
+from tvm_embbert.extensions import load_entry_point
 from tvm_embbert.project.api import VERBS, ProjectOption
 from tvm_embbert.project.template import PARTS, TRANSPORTS, Commands, Template
 from tvm_embbert.target_checks import require_one_of
@@ -34,21 +35,12 @@ _SERIAL_OPTIONS = (
 def known_templates() -> dict[str, Path]:
     """Return the folders of templates by their names: ours, and those of entry points."""
     own = {p.parent.name: p.parent for p in sorted(SHIPPED.glob(f"*/{DESCRIPTION}"))}
-    others = {entry.name: _entry_folder(entry) for entry in entry_points(group=ENTRY_POINTS)}
+    supported = "an object that is the path of a template's folder"
+    others = {
+        entry.name: load_entry_point(entry, supported, Path)
+        for entry in entry_points(group=ENTRY_POINTS)
+    }
     return {**others, **own}
-
-
-def _entry_folder(entry: EntryPoint) -> Path:
-    try:
-        return Path(entry.load())
-    # Other packages' code runs here; whatever it raises, the user must learn whose it is.
-    except Exception as error:
-        raise InputError(
-            f"The template {entry.name!r} cannot be loaded: {error}",
-            where=f"{entry.group}: {entry.value}",
-            supported="an object that is the path of a template's folder",
-            hint="Repair or uninstall the package that declares it.",
-        ) from error
 
 
 def template_folder(name: str) -> Path:

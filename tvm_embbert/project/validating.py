@@ -15,7 +15,6 @@ from tvm_embbert.measure.elf_sections import loaded_sections
 from tvm_embbert.project.api import Options
 from tvm_embbert.project.handler import ARCHIVE, TemplateHandler
 from tvm_embbert.project.manifest import read_manifest
-from tvm_embbert.project.options import of_verb
 from tvm_embbert.project.project import prepare, taken
 from tvm_embbert.project.session import ProjectSession
 from tvm_embbert.validation import Row, validate
@@ -129,7 +128,7 @@ def _flash(handler: TemplateHandler, given: Options) -> int | None:
 def _per_operator(
     handler: TemplateHandler, compiled: CompiledModel, given: Options, timeout_s: float
 ) -> dict[str, int] | None:
-    if PROFILE not in programs(handler) or not of_verb(handler.template.options, "open_transport"):
+    if PROFILE not in programs(handler):
         return None
     rng = np.random.default_rng(0)
     ids = rng.integers(1, compiled.report["model"]["vocabulary"], compiled.max_length)
