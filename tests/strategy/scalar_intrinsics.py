@@ -14,13 +14,15 @@ from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
-    HELD,
     LONG,
-    RISCV_SPLIT,
     ROWS,
     SPLIT,
+    TRIPLE,
+    TRIPLE_ROWS,
     UNROLL,
     Block,
+    held,
+    multiply_of,
 )
 from tvm_embbert.strategy.kernels.scalar.matrix import MatrixForm, interleave, matrix
 from tvm_embbert.strategy.kernels.scalar.scores import ScoresForm, scores
@@ -32,18 +34,20 @@ Call = tuple[Intrinsic, list[Any], dict[str, int]]
 STEPS = (1, 2, 3, 7, 15, 17, 31, 33, 127, 129)
 
 
-def block_for(rng: Rng, isa: str, least: str = "") -> Block:
-    """Return a block that the registers hold."""
-    rows = pick(rng, ROWS)
-    outputs = int(rng.integers(1, HELD[isa] // (rows // 2) + 1))
-    multiply = RISCV_SPLIT if isa != ARM else least or str(rng.choice([LONG, SPLIT]))
+def block_for(rng: Rng, isa: str, pairs: bool = False) -> Block:
+    """Return a block that the registers hold; with two rows in a word where there must be pairs."""
+    rows = pick(rng, ROWS if isa == ARM or pairs else TRIPLE_ROWS)
+    wanted = str(rng.choice([LONG, SPLIT] if isa == ARM else [SPLIT, TRIPLE][: 2 - pairs]))
+    multiply = multiply_of(isa, {"multiply": wanted}, rows, True)
+    outputs = int(rng.integers(1, held(isa, multiply, rows) + 1))
     return Block(rows, outputs, pick(rng, UNROLL[:4]), multiply)
 
 
 def packed(x: np.ndarray, block: Block) -> np.ndarray:
     """Return ``x`` (rows, steps) as words (steps, pairs)."""
     wide = x.astype(np.int32)
-    return np.ascontiguousarray((wide[::2] + wide[1::2] * (1 << block.bits)).T)
+    words = [wide[w.low] + wide[w.high] * (1 << w.bits) for w in block.layout]
+    return np.stack(words, axis=1).astype(np.int32)
 
 
 def _words(rng: Rng, isa: str) -> Iterator[Call]:
@@ -121,11 +125,11 @@ def _neighbours(rng: Rng, isa: str) -> Iterator[Call]:
     made = np.zeros(number + group - 1, np.int32)
     dims = {"taps": number, "group": group, "before": before, "rows": rows, "channels": channels}
     arrays = [x, first, int(rng.integers(channels)), made]
-    yield neighbours(block_for(rng, isa).bits), arrays, dims
+    yield neighbours(block_for(rng, isa, True).bits), arrays, dims
 
 
 def _taps(rng: Rng, isa: str) -> Iterator[Call]:
-    drawn, number = block_for(rng, isa), pick(rng, (1, 2, 3, 8, 32))
+    drawn, number = block_for(rng, isa, True), pick(rng, (1, 2, 3, 8, 32))
     block, group = Block(drawn.rows, 1, drawn.unroll, drawn.multiply), pick(rng, (1, 2, 7, 8, 16))
     whole = -(-group // block.rows) * block.rows
     x = values(rng, (whole + number,), "int8").astype(np.int32)

@@ -14,7 +14,6 @@ from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
     FURTHEST,
     LONG_STEPS,
-    OUTPUTS,
     RISCV,
     Block,
     block_knobs,
@@ -30,16 +29,19 @@ from tvm_embbert.strategy.knobs import Config, Knob
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
+KEYS = 6
+"""Keys that a load reaches, for which the kernel is worth taking."""
+
 
 class ScalarAttention(Implementation):
-    """Needs the scores of a block of rows as scratch, and its queries two in a word."""
+    """Needs the scores of a block of rows as scratch, and queries as words of two or three rows."""
 
     operator = "attention"
     priority = 5
 
     def reject(self, call: IntegerCall) -> str:
         """Take several rows, of widths for which a load reaches all keys of a block."""
-        width, most = int(call.output.shape[-1]), FURTHEST[self.isa] // (OUTPUTS[-1] + 1)
+        width, most = int(call.output.shape[-1]), FURTHEST[self.isa] // (KEYS + 1)
         wide = f"{width} channels are more than {most}" if width > most else ""
         return wide or lone_row(call.rows)
 
@@ -48,7 +50,7 @@ class ScalarAttention(Implementation):
         width = int(call.output.shape[-1])
         return (
             *row_knobs(self.isa),
-            *block_knobs(self.isa, OUTPUTS[-1], "score_"),
+            *block_knobs(self.isa, KEYS, "score_"),
             *block_knobs(self.isa, width, "context_"),
         )
 
@@ -56,7 +58,7 @@ class ScalarAttention(Implementation):
         """Build the kernel; what calibration decides is passed to it, but for the shifts."""
         *tensors, table, multiplier, shift, numerator, context_shift = call.args
         keys, width = tensors[1].shape[0], int(tensors[0].shape[-1])
-        score = block_of(self.isa, config, width <= LONG_STEPS, prefix="score_")
+        score = block_of(self.isa, config, width <= LONG_STEPS, prefix="score_", apart=width)
         mix = block_of(self.isa, config, True, width, "context_")
         form = _Form(score, mix, width, len(tensors) == 4, shift, context_shift)
         return Kernel(
@@ -83,7 +85,7 @@ class ArmAttention(ScalarAttention):
 
 @register_implementation
 class RiscvAttention(ScalarAttention):
-    """With split sums."""
+    """With split or triple sums."""
 
     isa = RISCV
 

@@ -27,7 +27,7 @@ from tvm_embbert.strategy.knobs import Config, Knob
 from tvm_embbert.strategy.operator import Implementation, IntegerCall, Kernel, Tensor
 from tvm_embbert.strategy.registry import register_implementation
 
-GROUPS = (8, 16, 24, 32)
+GROUPS = (8, 12, 16, 24, 32)
 """Rows that share the words of a channel: multiples of those that are summed together."""
 
 

@@ -72,7 +72,7 @@ def _meaning(block: Block, width: int) -> Any:
                 inverse = T.truncdiv(numerator, T.max(totals[r], 1))
                 tir.store(total, 0, arithmetic("int32", "rounding_offset", inverse, shift))
                 with tir.loop("j", keys) as j:
-                    weight = row_of(words[j, r // 2], r % 2, block.bits)
+                    weight = row_of(words, j, r, block)
                     tir.accumulate(total, 0, weight * widened(v[j, c]))
                 shifted = arithmetic("int32", "shift_left", total[0], shift)
                 tir.store(result, (r, c), saturate(multiply_high(shifted, inverse), "int8"))

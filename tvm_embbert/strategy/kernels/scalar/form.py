@@ -8,15 +8,23 @@ from dataclasses import dataclass
 from tvm_embbert.strategy.knobs import Config, Knob
 
 ARM, RISCV = "armv7-m", "rv32im"
-LONG, SPLIT, RISCV_SPLIT = "long", "split", "riscv"
+LONG, SPLIT, RISCV_SPLIT, TRIPLE = "long", "split", "riscv", "triple"
 ROWS = (2, 4, 6, 8)
+TRIPLE_ROWS = (2, 3, 4, 6, 8)
+"""Where three rows may share two words, too."""
 DEFAULT_ROWS = 4
-OUTPUTS = (1, 2, 3, 4, 5, 6)
+OUTPUTS = {ARM: (1, 2, 3, 4, 5, 6), RISCV: (1, 2, 3, 4, 5, 6, 8)}
 UNROLL = (2, 4, 8, 16, 32)
 HELD = {ARM: 4, RISCV: 8}
-"""Words of two rows times outputs, whose sums stay in registers."""
-BITS = {LONG: 23, SPLIT: 16, RISCV_SPLIT: 16}
+"""Words of two rows times outputs, whose sums stay in registers: two registers each."""
+BITS = {LONG: 23, SPLIT: 16, RISCV_SPLIT: 16, TRIPLE: 21}
 """Where the second row of a word begins: 8 + 23 bits make a word, 23 hold a long sum of a row."""
+TRIPLE_BITS = 10
+"""Where the second row begins in the second word of three rows."""
+TRIPLE_REACH = 2**20 - 1
+"""The largest magnitude of a row's sum of which two words tell three apart."""
+TRIPLE_STEPS = 64
+"""Products of any two int8 whose sum stays within: -64 * 16256 to 64 * 16384, kept less one."""
 LONG_REACH = 2**22 - 1
 """The largest magnitude of the lower row's long sum."""
 LONG_STEPS = 255
@@ -25,6 +33,15 @@ FURTHEST = {ARM: 4095, RISCV: 2047}
 """Bytes that a load may lie behind its pointer."""
 DEFAULT_UNROLL = {ARM: 32, RISCV: 8}
 """A good turn of the loop: the code of a step is longer where products are split."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of two rows: ``low + high * 2**bits``."""
+
+    low: int
+    high: int
+    bits: int
 
 
 @dataclass(frozen=True)
@@ -40,18 +57,37 @@ class Block:
     unroll : int
         Steps of the sum that a turn of the loop takes: a power of two.
     multiply : str
-        ``long``, ``split``, or ``riscv``: split in assembly.
+        ``long``, ``split``, ``riscv``: split in assembly, or ``triple``.
+    reach : int
+        Steps after which triple sums are told apart and added up; 0 for all at once.
     """
 
     rows: int
     outputs: int
     unroll: int
     multiply: str
+    reach: int = TRIPLE_STEPS
 
     @property
     def pairs(self) -> int:
         """Return the words of a step."""
-        return self.rows // 2
+        return 2 * self.rows // 3 if self.multiply == TRIPLE else self.rows // 2
+
+    @property
+    def layout(self) -> tuple[Word, ...]:
+        """Return what each word of a step holds."""
+        if self.multiply != TRIPLE:
+            return tuple(Word(r, r + 1, self.bits) for r in range(0, self.rows, 2))
+        return tuple(
+            word
+            for r in range(0, self.rows, 3)
+            for word in (Word(r, r + 1, self.bits), Word(r + 2, r + 1, TRIPLE_BITS))
+        )
+
+    @property
+    def group(self) -> int:
+        """Return how many rows share their words."""
+        return 3 if self.multiply == TRIPLE else 2
 
     @property
     def bits(self) -> int:
@@ -61,7 +97,8 @@ class Block:
     @property
     def name(self) -> str:
         """Return what tells its C functions from those of other blocks."""
-        return f"{self.multiply}_{self.rows}x{self.outputs}_{self.unroll}"
+        reach = f"_{self.reach}" if self.multiply == TRIPLE else ""
+        return f"{self.multiply}_{self.rows}x{self.outputs}_{self.unroll}{reach}"
 
 
 def block_knobs(isa: str, outputs: int, prefix: str = "") -> tuple[Knob, ...]:
@@ -69,10 +106,10 @@ def block_knobs(isa: str, outputs: int, prefix: str = "") -> tuple[Knob, ...]:
 
     More outputs than fit the registers beside the rows are as many as do fit.
     """
-    held = HELD[isa] // (DEFAULT_ROWS // 2)
-    best = max(n for n in OUTPUTS if n <= min(held, outputs))
+    most = min(HELD[isa] // (DEFAULT_ROWS // 2), outputs)
+    best = max(n for n in OUTPUTS[isa] if n <= most)
     return (
-        Knob(f"{prefix}outputs", OUTPUTS, best),
+        Knob(f"{prefix}outputs", OUTPUTS[isa], best),
         Knob(f"{prefix}unroll", UNROLL, DEFAULT_UNROLL[isa]),
     )
 
@@ -84,11 +121,38 @@ def lone_row(rows: object) -> str:
 
 def row_knobs(isa: str) -> tuple[Knob, ...]:
     """Return the knobs ``rows`` and, where there is a choice, ``multiply``."""
-    ways = (Knob("multiply", (LONG, SPLIT), LONG),) if isa == ARM else ()
-    return (Knob("rows", ROWS, DEFAULT_ROWS), *ways)
+    return (Knob("rows", TRIPLE_ROWS if isa == RISCV else ROWS, DEFAULT_ROWS), multiply_knob(isa))
 
 
-def block_of(isa: str, config: Config, long_fits: bool, stride: int = 1, prefix: str = "") -> Block:
+def multiply_knob(isa: str) -> Knob:
+    """Return the knob that decides how a multiplication serves several rows."""
+    ways = (SPLIT, TRIPLE) if isa == RISCV else (LONG, SPLIT)
+    return Knob("multiply", ways, ways[0])
+
+
+def multiply_of(isa: str, config: Config, rows: int, long_fits: bool) -> str:
+    """Return how a block multiplies: rows by threes as triples if told to, or if they are odd."""
+    wanted = str(config["multiply"])
+    if isa == RISCV:
+        triple = rows % 3 == 0 and (wanted == TRIPLE or rows % 2 == 1)
+        return TRIPLE if triple else RISCV_SPLIT
+    return wanted if long_fits else SPLIT
+
+
+def held(isa: str, multiply: str, rows: int) -> int:
+    """Return the outputs whose sums stay in registers beside a block's words."""
+    return 2 * HELD[isa] // (2 * rows // 3) if multiply == TRIPLE else HELD[isa] // (rows // 2)
+
+
+def block_of(
+    isa: str,
+    config: Config,
+    long_fits: bool,
+    stride: int = 1,
+    prefix: str = "",
+    apart: int = 1,
+    reach: int = TRIPLE_STEPS,
+) -> Block:
     """Return the block of some values of knobs.
 
     Parameters
@@ -103,14 +167,20 @@ def block_of(isa: str, config: Config, long_fits: bool, stride: int = 1, prefix:
         Bytes from a step of the sum to the next, which bound how many a turn can reach.
     prefix : str
         Of the names of the knobs.
+    apart : int
+        Bytes from an output to the next, which bound how many a turn can reach.
+    reach : int
+        See :class:`Block`.
     """
     rows = int(config["rows"])
-    multiply = RISCV_SPLIT if isa == RISCV else str(config["multiply"]) if long_fits else SPLIT
+    multiply = multiply_of(isa, config, rows, long_fits)
+    near = 1 + (FURTHEST[isa] + 1 - UNROLL[-1]) // apart
     return Block(
         rows,
-        max(1, min(int(config[f"{prefix}outputs"]), HELD[isa] // (rows // 2))),
+        max(1, min(int(config[f"{prefix}outputs"]), held(isa, multiply, rows), near)),
         _unroll(int(config[f"{prefix}unroll"]), FURTHEST[isa] // stride),
         multiply,
+        reach,
     )
 
 

@@ -13,6 +13,8 @@ from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
     LONG_REACH,
     RISCV,
+    TRIPLE_REACH,
+    TRIPLE_STEPS,
     Block,
     block_knobs,
     block_of,
@@ -29,7 +31,7 @@ from tvm_embbert.strategy.registry import register_implementation
 
 
 class ScalarLinear(Implementation):
-    """Needs a block of rows of all inputs as scratch, two rows in a word."""
+    """Needs a block of rows of all inputs as scratch, two rows in a word or three in two."""
 
     operator = "linear"
     priority = 5
@@ -46,7 +48,7 @@ class ScalarLinear(Implementation):
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; the matrix is filled up to whole blocks of outputs."""
         weight, bias, multiplier = call.args[-4:-1]
-        block = block_of(self.isa, config, _fits_long(weight))
+        block = block_of(self.isa, config, _fits_long(weight), reach=_reach(weight))
         ragged = weight.shape[0] % block.outputs > 0
         form = MatrixForm(block, call.output.dtype, bias.ndim == 2, ragged)
         constants = (interleave(weight, block.outputs), bias, multiplier)
@@ -70,7 +72,7 @@ class ArmLinear(ScalarLinear):
 
 @register_implementation
 class RiscvLinear(ScalarLinear):
-    """With split sums."""
+    """With split or triple sums."""
 
     isa = RISCV
 
@@ -79,6 +81,19 @@ def _fits_long(weight: Array) -> bool:
     """Return whether every sum of products with int8 fits the lower row's part of a long sum."""
     sums = np.abs(weight.astype(np.int64)).sum(axis=1) * 128
     return int(sums.max(initial=0)) <= LONG_REACH
+
+
+def _reach(weight: Array) -> int:
+    """Return the steps after which triple sums must be told apart, 0 where all fit at once."""
+    sums = np.abs(weight.astype(np.int64)) * 128
+    steps: int = -(-weight.shape[1] // TRIPLE_STEPS) * TRIPLE_STEPS
+    filled = np.pad(sums, ((0, 0), (0, steps - weight.shape[1])))
+    while steps > TRIPLE_STEPS:
+        parts = [filled[:, k : k + steps].sum(axis=1) for k in range(0, filled.shape[1], steps)]
+        if max(int(part.max(initial=0)) for part in parts) <= TRIPLE_REACH:
+            break
+        steps -= TRIPLE_STEPS
+    return steps if steps < weight.shape[1] else 0
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def _meaning(form: MatrixForm) -> Any:
             with tir.when(r < rows), tir.loop("o", outputs) as o:
                 tir.store(total, 0, bias[o] if index is None else bias[index[r], o])
                 with tir.loop("k", steps) as k:
-                    value = row_of(words[k, r // 2], r % 2, form.block.bits)
+                    value = row_of(words, k, r, form.block)
                     taken = weight[T.truncdiv(o, wide), k, T.truncmod(o, wide)]
                     tir.accumulate(total, 0, value * widened(taken))
                 shifted = arithmetic("int32", "shift_left", total[0], shift)

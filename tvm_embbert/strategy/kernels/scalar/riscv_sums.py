@@ -27,12 +27,12 @@ def riscv_sums(name: str, block: Block, walk: Walk) -> str:
     held = [f"{n}{i}" for i in range(min(block.outputs, block.pairs)) for n in "ab"]
     names = [*sums, *held, "v", "u", "t", "q", "bias"]
     taken = dict(zip(names, REGISTERS, strict=False))
-    stores = "".join(_line(f"sw %[{n}], {4 * i}(%[t])") for i, n in enumerate(sums))
+    stores = "".join(line(f"sw %[{n}], {4 * i}(%[t])") for i, n in enumerate(sums))
     fields = {
-        "BEGIN": "".join(_line(f"li %[{n}], 0") for n in sums),
+        "BEGIN": "".join(line(f"li %[{n}], 0") for n in sums),
         "TURN": "".join(_steps(block, walk, k, 2) for k in range(0, block.unroll, 2))
-        + _advance(walk, block.unroll),
-        "STEP": _steps(block, walk, 0, 1) + _advance(walk, 1),
+        + advance(walk, block.unroll),
+        "STEP": _steps(block, walk, 0, 1) + advance(walk, 1),
         "END": stores,
         "CLOBBERED": ", ".join(f'"{r}"' for r in taken.values()),
         "WORD": walk.word,
@@ -72,7 +72,7 @@ def _steps(block: Block, walk: Walk, k: int, steps: int) -> str:
         for i in range(len(kept)):
             place = f"{j}{i}" if by_word else f"{i}{j}"
             lines += _product(i, place, steps)
-    return "".join(map(_line, lines))
+    return "".join(map(line, lines))
 
 
 def _product(i: int, place: str, steps: int) -> list[str]:
@@ -88,12 +88,14 @@ def _product(i: int, place: str, steps: int) -> list[str]:
     ]
 
 
-def _advance(walk: Walk, steps: int) -> str:
-    words = _line(f"add %[x], %[x], {4 * steps * walk.word}")
-    return words + _line(f"add %[w], %[w], {steps * walk.step}")
+def advance(walk: Walk, steps: int) -> str:
+    """Return the instructions that move both pointers on."""
+    words = line(f"add %[x], %[x], {4 * steps * walk.word}")
+    return words + line(f"add %[w], %[w], {steps * walk.step}")
 
 
-def _line(instruction: str) -> str:
+def line(instruction: str) -> str:
+    """Return an instruction as a line of an asm statement."""
     return f'\n        "{instruction}\\n\\t"'
 
 

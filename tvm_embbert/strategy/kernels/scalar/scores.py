@@ -70,7 +70,7 @@ def _score(
     j, r = place
     tir.store(found, (j, r), 0)
     with tir.loop("c", form.width) as c:
-        value = row_of(words[c, r // 2], r % 2, form.block.bits)
+        value = row_of(words, c, r, form.block)
         tir.store(found, (j, r), found[j, r] + value * widened(k[j, c]))
 
 

@@ -1,4 +1,4 @@
-"""The innermost loop: words of two rows times bytes, summed for each row and output of a block."""
+"""The innermost loop: words of rows times bytes, summed for each row and output of a block."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
-    HELD,
     LONG,
     RISCV,
     RISCV_SPLIT,
     SPLIT,
+    TRIPLE,
     Block,
     filled,
+    held,
 )
 from tvm_embbert.strategy.kernels.scalar.long_sums import long_sums
 from tvm_embbert.strategy.kernels.scalar.riscv_sums import riscv_sums
+from tvm_embbert.strategy.kernels.scalar.riscv_triple_sums import riscv_triple_sums
 from tvm_embbert.strategy.kernels.scalar.split_sums import split_sums
 
 
@@ -37,7 +39,7 @@ class Walk:
     pair: int = 1
 
 
-GUARDS = {LONG: "__thumb2__", RISCV_SPLIT: "__riscv_mul"}
+GUARDS = {LONG: "__thumb2__", RISCV_SPLIT: "__riscv_mul", TRIPLE: "__riscv_mul"}
 """Macros of the compilers that take the loops, by the way to multiply."""
 
 
@@ -48,8 +50,8 @@ def guard_of(*blocks: Block) -> str:
 
 def fills(block: Block) -> bool:
     """Return whether a loop in assembly takes all the registers, which GCC alone gives it."""
-    isa = {LONG: ARM, RISCV_SPLIT: RISCV}.get(block.multiply, "")
-    return bool(isa) and block.outputs * block.pairs == HELD[isa]
+    isa = {LONG: ARM, RISCV_SPLIT: RISCV, TRIPLE: RISCV}.get(block.multiply, "")
+    return bool(isa) and block.outputs == held(isa, block.multiply, block.rows)
 
 
 def sums(name: str, block: Block, walk: Walk) -> str:
@@ -57,7 +59,12 @@ def sums(name: str, block: Block, walk: Walk) -> str:
 
     Its parameters are words, bytes, steps and sums.
     """
-    makers = {LONG: long_sums, RISCV_SPLIT: riscv_sums, SPLIT: split_sums}
+    makers = {
+        LONG: long_sums,
+        SPLIT: split_sums,
+        RISCV_SPLIT: riscv_sums,
+        TRIPLE: riscv_triple_sums,
+    }
     return makers[block.multiply](name, block, walk)
 
 

@@ -11,7 +11,7 @@ from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, wid
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
 from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums
-from tvm_embbert.strategy.kernels.scalar.words import row_of
+from tvm_embbert.strategy.kernels.scalar.words import half_of
 from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 
 
@@ -78,7 +78,7 @@ def _meaning(block: Block, number: int) -> Any:
         with tir.loop("i", group) as i:
             tir.store(total, 0, bias)
             with tir.loop("t", number) as t:
-                value: Expr = row_of(words[i + t], 0, block.bits)
+                value: Expr = half_of(words[i + t], False, block.bits)
                 tir.accumulate(total, 0, value * widened(weight[t]))
             shifted = arithmetic("int32", "shift_left", total[0], shift)
             tir.store(result, (i, 0), saturate(multiply_high(shifted, multiplier), "int8"))

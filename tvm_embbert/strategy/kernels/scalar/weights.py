@@ -24,7 +24,7 @@ def weights(block: Block, masked: bool, shifted: bool) -> Intrinsic:
     fields = {
         "MASK": "const uint8_t *hidden, " if masked else "",
         "HIDDEN": _hidden(block) if masked else "",
-        "WORDS": "".join(_word(block, p) for p in range(block.pairs)),
+        "WORDS": _words(block),
         "ROWS": block.rows,
         "PAIRS": block.pairs,
         "TOPS": ", ".join(f"top{r} = tops[{r}] + offset" for r in range(block.rows)),
@@ -43,14 +43,21 @@ def _hidden(block: Block) -> str:
     return f"    if (hidden[j]) {{\n      {cleared}\n      {following}\n      continue;\n    }}\n"
 
 
-def _word(block: Block, p: int) -> str:
-    weighed = [
-        f"    const int32_t w{r} = @NAME@_of(top{r} - scores[{r}], "
-        f"table, reach, multiplier, shift);\n    total{r} += w{r};\n"
-        for r in (2 * p, 2 * p + 1)
-    ]
-    word = f"w{2 * p} + w{2 * p + 1} * (1 << {block.bits})"
-    return "".join(weighed) + f"    words[{p}] = {word};\n"
+def _words(block: Block) -> str:
+    """Return statements that read the scores of rows before their words take the place."""
+    lines: list[str] = []
+    weighed = 0
+    for n, word in enumerate(block.layout):
+        upto = max(word.low, word.high) + 1
+        lines += [_weight(r) for r in range(weighed, upto)]
+        weighed = max(weighed, upto)
+        lines.append(f"    words[{n}] = w{word.low} + w{word.high} * (1 << {word.bits});\n")
+    return "".join(lines)
+
+
+def _weight(r: int) -> str:
+    weight = f"@NAME@_of(top{r} - scores[{r}], table, reach, multiplier, shift)"
+    return f"    const int32_t w{r} = {weight};\n    total{r} += w{r};\n"
 
 
 def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
@@ -63,20 +70,20 @@ def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
         limit, multiplier, shift = (tir.scalar(n) for n in ("limit", "multiplier", "shift"))
         words = tir.tensor("words", (keys, block.pairs), "int32")
         totals = tir.tensor("totals", (block.rows,), "int32")
-        weight = tir.local("weight", "int32", 2)
+        weight = tir.local("weight", "int32", block.rows)
         for r in range(block.rows):
             tir.store(totals, r, 0)
         with tir.loop("j", keys) as j:
-            for p in range(block.pairs):
-                for half in (0, 1):
-                    r = 2 * p + half
-                    index = _index(tops[r] - scores[j, r], shifted, (limit, multiplier, shift))
-                    found = widened(table[index])
-                    if hidden is not None:
-                        found = T.if_then_else(hidden[j], 0, found)
-                    tir.store(weight, half, found)
-                    tir.accumulate(totals, r, weight[half])
-                tir.store(words, (j, p), weight[0] + weight[1] * (1 << block.bits))
+            for r in range(block.rows):
+                index = _index(tops[r] - scores[j, r], shifted, (limit, multiplier, shift))
+                found = widened(table[index])
+                if hidden is not None:
+                    found = T.if_then_else(hidden[j], 0, found)
+                tir.store(weight, r, found)
+                tir.accumulate(totals, r, weight[r])
+            for n, word in enumerate(block.layout):
+                packed = weight[word.low] + weight[word.high] * (1 << word.bits)
+                tir.store(words, (j, n), packed)
     return tir.prim_func
 
 

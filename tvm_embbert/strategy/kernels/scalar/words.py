@@ -1,4 +1,4 @@
-"""Rows as words of two: what a multiplication takes for both."""
+"""Rows as words, two in one or three in two: what a multiplication takes for all of them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,46 @@ def words(block: Block) -> Intrinsic:
     Rows that a block lacks repeat the last one.
     """
     name = f"te_scalar_words_{block.rows}x{block.bits}"
-    lines = "".join(f"      {_word(k, block)}\n" for k in range(4))
-    fields = {"NAME": name, "PAIRS": block.pairs, "FOUR": lines, "ONE": _word(0, block)}
+    rows = [f"row{r}" for r in range(block.group)]
+    fields = {
+        "NAME": name,
+        "PAIRS": block.pairs,
+        "GROUP": len(rows),
+        "STEP": block.pairs * block.group // block.rows,
+        "ROWS": "".join(map(_row, range(block.group))),
+        "FOUR": "".join(f"      {_words(k, block)}\n" for k in range(4)),
+        "FURTHER": ", ".join(f"{row} += 4" for row in rows),
+        "ONE": _words(0, block),
+        "NEXT": ", ".join(f"++{row}" for row in rows),
+    }
     return Intrinsic(name, filled(_C, fields), _meaning(block), ("rows", "width"))
 
 
-def _word(k: int, block: Block) -> str:
-    return f"to[{k * block.pairs}] = even[{k}] + odd[{k}] * (1 << {block.bits});"
+def _row(r: int) -> str:
+    return f"    const int8_t *row{r} = x + te_min(first + {r}, rows - 1) * width;\n"
 
 
-def row_of(word: Expr, row: int, bits: int) -> Expr:
-    """Return what a word holds of its row 0 or 1, int32; for meanings."""
+def _words(k: int, block: Block) -> str:
+    """Return statements that store step k's words of the block's first group of rows."""
+    return " ".join(
+        f"to[{k * block.pairs + n}] = row{w.low}[{k}] + row{w.high}[{k}] * (1 << {w.bits});"
+        for n, w in enumerate(block.layout)
+        if w.low < block.group
+    )
+
+
+def row_of(words: Buffer, step: Expr, row: int, block: Block) -> Expr:
+    """Return what the words (steps, pairs) of a block hold of a row, int32; for meanings."""
+    place, word = next((n, w) for n, w in enumerate(block.layout) if row in (w.low, w.high))
+    return half_of(words[step, place], row == word.high, word.bits)
+
+
+def half_of(word: Expr, high: bool, bits: int) -> Expr:
+    """Return the lower or the higher row of a word."""
     # Made positive first, since TIR's division of negative numbers is another one than C's shift.
-    upper = T.truncdiv(word + (128 + (128 << bits)), 1 << bits) - 128
-    return upper if row else word - upper * (1 << bits)
+    most = 1 << bits - 1
+    upper = T.truncdiv(word + (most + (128 << bits)), 1 << bits) - 128
+    return upper if high else word - upper * (1 << bits)
 
 
 def _meaning(block: Block) -> Any:
@@ -40,9 +66,9 @@ def _meaning(block: Block) -> Any:
         x = tir.tensor("x", (rows, width), "int8")
         to = tir.tensor("words", (width, block.pairs), "int32")
         with tir.loop("k", width) as k:
-            for p in range(block.pairs):
-                even, odd = _element(x, 2 * p, k), _element(x, 2 * p + 1, k)
-                tir.store(to, (k, p), even + odd * (1 << block.bits))
+            for n, word in enumerate(block.layout):
+                low, high = _element(x, word.low, k), _element(x, word.high, k)
+                tir.store(to, (k, n), low + high * (1 << word.bits))
     return tir.prim_func
 
 
@@ -52,17 +78,17 @@ def _element(x: Buffer, row: int, k: Expr) -> Expr:
 
 _C = """
 static void @NAME@(const int8_t *x, int32_t *words, int32_t rows, int32_t width) {
-  for (int32_t p = 0; p < @PAIRS@; ++p) {
-    const int8_t *even = x + te_min(2 * p, rows - 1) * width;
-    const int8_t *odd = x + te_min(2 * p + 1, rows - 1) * width;
-    int32_t *to = words + p, left = width;
+  int32_t first = 0;
+  for (int32_t p = 0; p < @PAIRS@; p += @STEP@) {
+@ROWS@    int32_t *to = words + p, left = width;
     for (; left >= 4; left -= 4) {
-@FOUR@      even += 4, odd += 4, to += 4 * @PAIRS@;
+@FOUR@      @FURTHER@, to += 4 * @PAIRS@;
     }
     for (; left > 0; --left) {
       @ONE@
-      ++even, ++odd, to += @PAIRS@;
+      @NEXT@, to += @PAIRS@;
     }
+    first += @GROUP@;
   }
 }
 """
