@@ -11,9 +11,14 @@ from random_cases import INT32_MAX, Rng, pick, values
 from tvm_embbert.quantize import arithmetic
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
+from tvm_embbert.strategy.kernels.scalar.burst_contexts import burst_contexts
+from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
+from tvm_embbert.strategy.kernels.scalar.burst_weights import PLACED, burst_weights, entry_words
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
+    BURST,
+    BURST_ROWS,
     HELD,
     LONG,
     RISCV_SPLIT,
@@ -112,6 +117,51 @@ def _contexts(rng: Rng, isa: str) -> Iterator[Call]:
     yield contexts(short, width), arrays, {"keys": keys, "rows": rows}
 
 
+def burst_block(rng: Rng) -> Block:
+    """Return a block of bursts that leave a register for the bytes."""
+    return Block(pick(rng, [r for r in ROWS if r <= BURST_ROWS]), 1, pick(rng, UNROLL), BURST)
+
+
+def _burst_scores(rng: Rng, isa: str) -> Iterator[Call]:
+    block, keys, masked = burst_block(rng), pick(rng, STEPS), bool(rng.integers(2))
+    width = pick(rng, (*STEPS, 255))
+    x = packed(values(rng, (block.rows, width), "int8"), block)
+    arrays = [x, values(rng, (keys, width), "int8"), *_mask(rng, keys, masked)]
+    found, tops = np.zeros((keys, block.rows), np.int32), np.zeros(block.rows, np.int32)
+    form = BurstScoresForm(block, width, masked)
+    yield burst_scores(form), [*arrays, found, tops], {"keys": keys}
+
+
+def _burst_weights(rng: Rng, isa: str) -> Iterator[Call]:
+    block, keys, masked = burst_block(rng), pick(rng, STEPS), bool(rng.integers(2))
+    for shift in (0, pick(rng, (1, 2, 6))):
+        found = rng.integers(-(2**21), 2**21, (keys, block.rows)).astype(np.int32)
+        low = 2**20 if shift == 0 else 2**30
+        multiplier = int(rng.integers(low // 4096, low))
+        limit = distance_limit(multiplier, shift)
+        scaling = [found.max(axis=0), arithmetic.exponential_table(), limit, multiplier, shift]
+        most = -(-keys // 4) * 4
+        made = [np.zeros((most, entry_words(block)), np.int32), np.zeros((2, block.rows), np.int32)]
+        arrays = [found, *_mask(rng, keys, masked), *scaling, *made]
+        yield burst_weights(block, 7, masked, shift > 0), arrays, {"keys": keys}
+
+
+def _burst_contexts(rng: Rng, isa: str) -> Iterator[Call]:
+    block, width = burst_block(rng), pick(rng, STEPS)
+    keys, rows = pick(rng, (*STEPS, 255, 256, 257, 300)), int(rng.integers(1, block.rows + 1))
+    weight = rng.integers(0, 128, (block.rows, keys)) | (127 if rng.integers(2) else 0)
+    v, at_once = values(rng, (keys, width), "int8"), PLACED[block.pairs]
+    count = -(-int(rng.integers(keys + 1)) // at_once) * at_once or at_once
+    entries = np.zeros((-(-keys // 4) * 4, entry_words(block)), np.int32)
+    entries[:keys, :-1] = packed(weight, block)
+    entries[:, -1] = rng.integers(0, keys, len(entries)) * width
+    totals = np.zeros((2, block.rows), np.int32)
+    totals[0], totals[1, 0] = weight.sum(axis=1), count
+    scaling = [totals, int(rng.integers(2**28, 2**31)), pick(rng, (0, 1, 2))]
+    arrays = [entries, v, *scaling, values(rng, (rows, width), "int8")]
+    yield burst_contexts(block, width), arrays, {"keys": keys, "rows": rows}
+
+
 def _neighbours(rng: Rng, isa: str) -> Iterator[Call]:
     number, before = pick(rng, (1, 2, 3, 8, 32)), pick(rng, (0, 1, 5, 31))
     group, channels = pick(rng, (1, 2, 7, 8)), pick(rng, (1, 2, 7))
@@ -151,3 +201,10 @@ INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
     "taps": (_taps, 40),
 }
 """Name: its calls, and how often they are drawn."""
+
+BURSTS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
+    "burst_scores": (_burst_scores, 60),
+    "burst_weights": (_burst_weights, 40),
+    "burst_contexts": (_burst_contexts, 60),
+}
+"""The same for those of Armv7-M alone."""

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from tvm_embbert.strategy.knobs import Config, Knob
 
 ARM, RISCV = "armv7-m", "rv32im"
-LONG, SPLIT, RISCV_SPLIT = "long", "split", "riscv"
+LONG, SPLIT, RISCV_SPLIT, BURST = "long", "split", "riscv", "burst"
 ROWS = (2, 4, 6, 8)
 DEFAULT_ROWS = 4
 OUTPUTS = (1, 2, 3, 4, 5, 6)
 UNROLL = (2, 4, 8, 16, 32)
 HELD = {ARM: 4, RISCV: 8}
 """Words of two rows times outputs, whose sums stay in registers."""
-BITS = {LONG: 23, SPLIT: 16, RISCV_SPLIT: 16}
+BITS = {LONG: 23, SPLIT: 16, RISCV_SPLIT: 16, BURST: 23}
 """Where the second row of a word begins: 8 + 23 bits make a word, 23 hold a long sum of a row."""
 LONG_REACH = 2**22 - 1
 """The largest magnitude of the lower row's long sum."""
 LONG_STEPS = 255
 """Products of any two int8 whose long sum surely stays within."""
+LONG_WEIGHTS = LONG_REACH // (127 * 128)
+"""Products of an attention weight, 0 to 127, and an int8 whose long sum surely stays within."""
+BURST_ROWS = 6
+"""Rows that leave bursts registers for a pointer to the bytes."""
 FURTHEST = {ARM: 4095, RISCV: 2047}
 """Bytes that a load may lie behind its pointer."""
 DEFAULT_UNROLL = {ARM: 32, RISCV: 8}
@@ -40,7 +44,8 @@ class Block:
     unroll : int
         Steps of the sum that a turn of the loop takes: a power of two.
     multiply : str
-        ``long``, ``split``, or ``riscv``: split in assembly.
+        ``long``, ``split``, ``burst``, or ``riscv``: split in assembly. A turn of ``burst`` loads
+        words so many times, each time of as many steps as the registers hold.
     """
 
     rows: int
@@ -84,7 +89,7 @@ def lone_row(rows: object) -> str:
 
 def row_knobs(isa: str) -> tuple[Knob, ...]:
     """Return the knobs ``rows`` and, where there is a choice, ``multiply``."""
-    ways = (Knob("multiply", (LONG, SPLIT), LONG),) if isa == ARM else ()
+    ways = (Knob("multiply", (LONG, SPLIT, BURST), LONG),) if isa == ARM else ()
     return (Knob("rows", ROWS, DEFAULT_ROWS), *ways)
 
 
@@ -106,6 +111,8 @@ def block_of(isa: str, config: Config, long_fits: bool, stride: int = 1, prefix:
     """
     rows = int(config["rows"])
     multiply = RISCV_SPLIT if isa == RISCV else str(config["multiply"]) if long_fits else SPLIT
+    if multiply == BURST:
+        return Block(min(rows, BURST_ROWS), 1, int(config[f"{prefix}unroll"]), BURST)
     return Block(
         rows,
         max(1, min(int(config[f"{prefix}outputs"]), HELD[isa] // (rows // 2))),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
+    BURST,
     HELD,
     LONG,
     RISCV,
@@ -37,7 +38,7 @@ class Walk:
     pair: int = 1
 
 
-GUARDS = {LONG: "__thumb2__", RISCV_SPLIT: "__riscv_mul"}
+GUARDS = {LONG: "__thumb2__", BURST: "__thumb2__", RISCV_SPLIT: "__riscv_mul"}
 """Macros of the compilers that take the loops, by the way to multiply."""
 
 

@@ -70,7 +70,7 @@ def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
             for p in range(block.pairs):
                 for half in (0, 1):
                     r = 2 * p + half
-                    index = _index(tops[r] - scores[j, r], shifted, (limit, multiplier, shift))
+                    index = table_index(tops[r] - scores[j, r], shifted, (limit, multiplier, shift))
                     found = widened(table[index])
                     if hidden is not None:
                         found = T.if_then_else(hidden[j], 0, found)
@@ -80,7 +80,8 @@ def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
     return tir.prim_func
 
 
-def _index(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> Expr:
+def table_index(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> Expr:
+    """Return which entry of the table a distance takes, by limit, multiplier and shift."""
     limit, multiplier, shift = scaling
     # The limit is so far that it changes nothing but for what a shift would make too large.
     steps = T.min(distance, limit) + arithmetic("int32", "rounding_offset", multiplier, shift)
