@@ -1,4 +1,4 @@
-"""Attention contexts by bursts: the entries of the keys that count times a channel of the values."""
+"""Attention contexts by bursts: entries of the keys that count, times a channel of the values."""
 
 from __future__ import annotations
 
