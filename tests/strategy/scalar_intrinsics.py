@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,15 @@ from random_cases import INT32_MAX, Rng, pick, values
 from tvm_embbert.quantize import arithmetic
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
+from tvm_embbert.strategy.kernels.scalar.burst_contexts import burst_contexts
+from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
+from tvm_embbert.strategy.kernels.scalar.burst_weights import at_once, burst_weights, entry_words
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
+from tvm_embbert.strategy.kernels.scalar.entry_contexts import entry_contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
+    BURST,
+    BURST_ROWS,
     LONG,
     ROWS,
     SPLIT,
@@ -34,13 +41,13 @@ Call = tuple[Intrinsic, list[Any], dict[str, int]]
 STEPS = (1, 2, 3, 7, 15, 17, 31, 33, 127, 129)
 
 
-def block_for(rng: Rng, isa: str, pairs: bool = False) -> Block:
+def block_for(rng: Rng, isa: str, pairs: bool = False, rows: Sequence[int] = TRIPLE_ROWS) -> Block:
     """Return a block that the registers hold; with two rows in a word where there must be pairs."""
-    rows = pick(rng, ROWS if isa == ARM or pairs else TRIPLE_ROWS)
+    some = pick(rng, ROWS if isa == ARM or pairs else rows)
     wanted = str(rng.choice([LONG, SPLIT] if isa == ARM else [SPLIT, TRIPLE][: 2 - pairs]))
-    multiply = multiply_of(isa, {"multiply": wanted}, rows, True)
-    outputs = int(rng.integers(1, held(isa, multiply, rows) + 1))
-    return Block(rows, outputs, pick(rng, UNROLL[:4]), multiply)
+    multiply = multiply_of(isa, {"multiply": wanted}, some, True)
+    outputs = int(rng.integers(1, held(isa, multiply, some) + 1))
+    return Block(some, outputs, pick(rng, UNROLL[:4]), multiply)
 
 
 def packed(x: np.ndarray, block: Block) -> np.ndarray:
@@ -102,7 +109,7 @@ def _weights(rng: Rng, isa: str) -> Iterator[Call]:
 
 
 def _contexts(rng: Rng, isa: str) -> Iterator[Call]:
-    block, width = block_for(rng, isa), pick(rng, STEPS)
+    block, width = block_for(rng, isa, True), pick(rng, STEPS)
     keys, rows = pick(rng, (*STEPS, 300)), int(rng.integers(1, block.rows + 1))
     weight = rng.integers(0, 128, (block.rows, keys)).astype(np.int8)
     v = values(rng, (keys, width), "int8")
@@ -114,6 +121,54 @@ def _contexts(rng: Rng, isa: str) -> Iterator[Call]:
         block.rows, block.outputs, min(block.unroll, 1 << reach.bit_length() - 1), block.multiply
     )
     yield contexts(short, width), arrays, {"keys": keys, "rows": rows}
+
+
+def listing_block(rng: Rng, isa: str) -> Block:
+    """Return a block whose weights are entries: of bursts that leave a register, or by threes."""
+    if isa != ARM:
+        return replace(block_for(rng, isa, rows=(3, 6)), multiply=TRIPLE)
+    return Block(pick(rng, [r for r in ROWS if r <= BURST_ROWS]), 1, pick(rng, UNROLL), BURST)
+
+
+def _burst_scores(rng: Rng, isa: str) -> Iterator[Call]:
+    block, keys, masked = listing_block(rng, isa), pick(rng, STEPS), bool(rng.integers(2))
+    width = pick(rng, (*STEPS, 255))
+    x = packed(values(rng, (block.rows, width), "int8"), block)
+    arrays = [x, values(rng, (keys, width), "int8"), *_mask(rng, keys, masked)]
+    found, tops = np.zeros((keys, block.rows), np.int32), np.zeros(block.rows, np.int32)
+    form = BurstScoresForm(block, width, masked)
+    yield burst_scores(form), [*arrays, found, tops], {"keys": keys}
+
+
+def _entries(rng: Rng, isa: str) -> Iterator[Call]:
+    block, keys, masked = listing_block(rng, isa), pick(rng, STEPS), bool(rng.integers(2))
+    for shift in (0, pick(rng, (1, 2, 6))):
+        found = rng.integers(-(2**21), 2**21, (keys, block.rows)).astype(np.int32)
+        low = 2**20 if shift == 0 else 2**30
+        multiplier = int(rng.integers(low // 4096, low))
+        limit = distance_limit(multiplier, shift)
+        scaling = [found.max(axis=0), arithmetic.exponential_table(), limit, multiplier, shift]
+        most = -(-keys // 4) * 4
+        made = [np.zeros((most, entry_words(block)), np.int32), np.zeros((2, block.rows), np.int32)]
+        arrays = [found, *_mask(rng, keys, masked), *scaling, *made]
+        yield burst_weights(block, 7, masked, shift > 0), arrays, {"keys": keys}
+
+
+def _entry_contexts(rng: Rng, isa: str) -> Iterator[Call]:
+    block, width = listing_block(rng, isa), pick(rng, STEPS)
+    keys, rows = pick(rng, (*STEPS, 255, 256, 257, 300)), int(rng.integers(1, block.rows + 1))
+    weight = rng.integers(0, 128, (block.rows, keys)) | (127 if rng.integers(2) else 0)
+    v, whole = values(rng, (keys, width), "int8"), at_once(block)
+    count = -(-int(rng.integers(keys + 1)) // whole) * whole or whole
+    entries = np.zeros((-(-keys // 4) * 4, entry_words(block)), np.int32)
+    entries[:keys, :-1] = packed(weight, block)
+    entries[:, -1] = rng.integers(0, keys, len(entries)) * width
+    totals = np.zeros((2, block.rows), np.int32)
+    totals[0], totals[1, 0] = weight.sum(axis=1), count
+    scaling = [totals, int(rng.integers(2**28, 2**31)), pick(rng, (0, 1, 2))]
+    arrays = [entries, v, *scaling, values(rng, (rows, width), "int8")]
+    made = burst_contexts if block.multiply == BURST else entry_contexts
+    yield made(block, width), arrays, {"keys": keys, "rows": rows}
 
 
 def _neighbours(rng: Rng, isa: str) -> Iterator[Call]:
@@ -153,5 +208,12 @@ INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
     "contexts": (_contexts, 40),
     "neighbours": (_neighbours, 60),
     "taps": (_taps, 40),
+    "entries": (_entries, 40),
+    "entry_contexts": (_entry_contexts, 60),
 }
 """Name: its calls, and how often they are drawn."""
+
+BURSTS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
+    "burst_scores": (_burst_scores, 60),
+}
+"""The same for those of Armv7-M alone."""

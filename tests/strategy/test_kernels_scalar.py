@@ -16,7 +16,7 @@ import pytest
 from emulated_bench import EmulatedBench
 from kernel_bench import Case
 from random_cases import GENERATORS, Rng, case_of
-from scalar_intrinsics import INTRINSICS
+from scalar_intrinsics import BURSTS, INTRINSICS
 
 from tvm_embbert.strategy import registry
 from tvm_embbert.strategy.knobs import Value
@@ -73,14 +73,17 @@ def test_kernel_gives_the_bytes_of_the_reference(
     assert bench.failures(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", INTRINSICS)
-@pytest.mark.parametrize("board", ["mps2-an385", "virt-rv32"])
+@pytest.mark.parametrize(
+    ("board", "name"),
+    [(b, n) for b in ("mps2-an385", "virt-rv32") for n in INTRINSICS]
+    + [(b, n) for b in ("mps2-an385", "mps2-an521") for n in BURSTS],
+)
 @pytest.mark.parametrize("part", range(TIMES))
 def test_intrinsic_is_what_its_meaning_says(
     name: str, board: str, part: int, tmp_path: Path
 ) -> None:
     bench = EmulatedBench(load_target(board))
-    generate, draws = INTRINSICS[name]
+    generate, draws = {**INTRINSICS, **BURSTS}[name]
     for draw in range(draws):
         rng = np.random.default_rng([zlib.crc32(name.encode()), part, draw])
         for intrinsic, arrays, dims in generate(rng, BOARDS[board]):

@@ -9,12 +9,19 @@ from tvm.script import tirx as T
 
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
+from tvm_embbert.strategy.kernels.scalar.burst_contexts import burst_contexts
+from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
+from tvm_embbert.strategy.kernels.scalar.burst_weights import burst_weights
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
+from tvm_embbert.strategy.kernels.scalar.entry_contexts import entry_contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
+    BURST,
     FURTHEST,
+    LONG,
     LONG_STEPS,
     RISCV,
+    TRIPLE,
     Block,
     block_knobs,
     block_of,
@@ -58,8 +65,11 @@ class ScalarAttention(Implementation):
         """Build the kernel; what calibration decides is passed to it, but for the shifts."""
         *tensors, table, multiplier, shift, numerator, context_shift = call.args
         keys, width = tensors[1].shape[0], int(tensors[0].shape[-1])
+        if width > LONG_STEPS and config.get("multiply") == BURST:
+            config = {**config, "multiply": LONG}
         score = block_of(self.isa, config, width <= LONG_STEPS, prefix="score_", apart=width)
-        mix = block_of(self.isa, config, True, width, "context_")
+        stride = 1 if score.multiply == TRIPLE else width
+        mix = block_of(self.isa, config, True, stride, "context_")
         form = _Form(score, mix, width, len(tensors) == 4, shift, context_shift)
         return Kernel(
             _attention(form),
@@ -67,8 +77,8 @@ class ScalarAttention(Implementation):
             scalars=(distance_limit(multiplier, shift), multiplier, numerator),
             scratch=(
                 Tensor("words", (width, score.pairs), "int32"),
-                Tensor("scores", (keys, score.rows), "int32"),
-                Tensor("sums", (2, score.rows), "int32"),
+                Tensor("scores", (keys, score.rows), "int32", form.keys_multiple),
+                Tensor("sums", (form.sums, score.rows), "int32"),
             ),
             row_block=score.rows,
             dims={"rows": call.rows, "keys": keys},
@@ -100,7 +110,32 @@ class _Form:
     context_shift: int
 
     @property
+    def listed(self) -> bool:
+        """Whether weights are a list of the keys that count."""
+        return self.mix.multiply in (BURST, TRIPLE)
+
+    @property
+    def keys_multiple(self) -> int:
+        """Return what the keys of the scores are rounded up to: entries are whole loads."""
+        return 4 if self.listed else 1
+
+    @property
+    def sums(self) -> int:
+        """Return the rows of sums: tops, totals and, for a list, the number of entries."""
+        return 3 if self.listed else 2
+
+    @property
     def intrinsics(self) -> tuple[Intrinsic, ...]:
+        if self.listed:
+            burst = self.mix.multiply == BURST
+            return (
+                words(self.score),
+                burst_scores(BurstScoresForm(self.score, self.width, self.masked))
+                if burst
+                else scores(ScoresForm(self.score, self.width, self.masked)),
+                burst_weights(self.mix, self.width, self.masked, self.shift > 0),
+                (burst_contexts if burst else entry_contexts)(self.mix, self.width),
+            )
         return (
             words(self.score),
             scores(ScoresForm(self.score, self.width, self.masked)),
@@ -145,7 +180,7 @@ def _declare(tir: Tir, form: _Form, rows: Expr, keys: Expr) -> _Buffers:
         tir.tensor("result", (rows, form.width), "int8"),
         tir.tensor("words", (form.width, form.score.pairs), "int32"),
         tir.tensor("scores", (keys, form.score.rows), "int32"),
-        tir.tensor("sums", (2, form.score.rows), "int32"),
+        tir.tensor("sums", (form.sums, form.score.rows), "int32"),
     )
 
 

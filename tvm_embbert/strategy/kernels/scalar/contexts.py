@@ -9,7 +9,7 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.kernels.arithmetic import call as arithmetic
 from tvm_embbert.strategy.kernels.arithmetic import multiply_high, saturate, widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
-from tvm_embbert.strategy.kernels.scalar.form import LONG, LONG_STEPS, Block, filled
+from tvm_embbert.strategy.kernels.scalar.form import LONG, LONG_WEIGHTS, Block, filled
 from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums, sums_and_rest
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import prim_func
@@ -52,7 +52,7 @@ def _whole(block: Block, name: str, outputs: int = 0) -> str:
         text,
         {
             "SUMS": f"{name}_sums{suffix}",
-            "STEPS": LONG_STEPS,
+            "STEPS": LONG_WEIGHTS,
             "COUNT": block.rows * (outputs or block.outputs),
         },
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tvm_embbert.strategy.knobs import Config, Knob
 
 ARM, RISCV = "armv7-m", "rv32im"
-LONG, SPLIT, RISCV_SPLIT, TRIPLE = "long", "split", "riscv", "triple"
+LONG, SPLIT, RISCV_SPLIT, BURST, TRIPLE = "long", "split", "riscv", "burst", "triple"
 ROWS = (2, 4, 6, 8)
 TRIPLE_ROWS = (2, 3, 4, 6, 8)
 """Where three rows may share two words, too."""
@@ -17,7 +17,7 @@ OUTPUTS = {ARM: (1, 2, 3, 4, 5, 6), RISCV: (1, 2, 3, 4, 5, 6, 8)}
 UNROLL = (2, 4, 8, 16, 32)
 HELD = {ARM: 4, RISCV: 8}
 """Words of two rows times outputs, whose sums stay in registers: two registers each."""
-BITS = {LONG: 23, SPLIT: 16, RISCV_SPLIT: 16, TRIPLE: 21}
+BITS = {LONG: 23, SPLIT: 16, RISCV_SPLIT: 16, BURST: 23, TRIPLE: 21}
 """Where the second row of a word begins: 8 + 23 bits make a word, 23 hold a long sum of a row."""
 TRIPLE_BITS = 10
 """Where the second row begins in the second word of three rows."""
@@ -29,6 +29,10 @@ LONG_REACH = 2**22 - 1
 """The largest magnitude of the lower row's long sum."""
 LONG_STEPS = 255
 """Products of any two int8 whose long sum surely stays within."""
+LONG_WEIGHTS = LONG_REACH // (127 * 128)
+"""Products of an attention weight, 0 to 127, and an int8 whose long sum surely stays within."""
+BURST_ROWS = 6
+"""Rows that leave bursts registers for a pointer to the bytes."""
 FURTHEST = {ARM: 4095, RISCV: 2047}
 """Bytes that a load may lie behind its pointer."""
 DEFAULT_UNROLL = {ARM: 32, RISCV: 8}
@@ -57,7 +61,8 @@ class Block:
     unroll : int
         Steps of the sum that a turn of the loop takes: a power of two.
     multiply : str
-        ``long``, ``split``, ``riscv``: split in assembly, or ``triple``.
+        ``long``, ``split``, ``burst``, ``riscv``: split in assembly, or ``triple``. A turn of
+        ``burst`` loads words so many times, each time of as many steps as the registers hold.
     reach : int
         Steps after which triple sums are told apart and added up; 0 for all at once.
     """
@@ -126,7 +131,7 @@ def row_knobs(isa: str) -> tuple[Knob, ...]:
 
 def multiply_knob(isa: str) -> Knob:
     """Return the knob that decides how a multiplication serves several rows."""
-    ways = (SPLIT, TRIPLE) if isa == RISCV else (LONG, SPLIT)
+    ways = (SPLIT, TRIPLE) if isa == RISCV else (LONG, SPLIT, BURST)
     return Knob("multiply", ways, ways[0])
 
 
@@ -175,6 +180,8 @@ def block_of(
     rows = int(config["rows"])
     multiply = multiply_of(isa, config, rows, long_fits)
     near = 1 + (FURTHEST[isa] + 1 - UNROLL[-1]) // apart
+    if multiply == BURST:
+        return Block(min(rows, BURST_ROWS), 1, int(config[f"{prefix}unroll"]), BURST)
     return Block(
         rows,
         max(1, min(int(config[f"{prefix}outputs"]), held(isa, multiply, rows), near)),

@@ -7,6 +7,9 @@ overflow, they can be told apart: the first gives ``A`` and the lower 11 bits of
 less what these bits add to it, gives ``C`` and, 21 bits up, the rest of ``B``. Split sums take two
 and a half additions and shifts for each multiplication, these one; for that they must be told apart
 every 64 steps, or later where the weights are known to be small enough.
+
+Steps of other places than one behind the other, such as those of keys that count, are told apart
+after as many as a further parameter says.
 """
 
 from __future__ import annotations
@@ -24,19 +27,20 @@ def riscv_triple_sums(name: str, block: Block, walk: Walk) -> str:
     """Return the C function; see :func:`tvm_embbert.strategy.kernels.scalar.sums.sums`."""
     sums = [f"s{c}{p}" for c in range(block.outputs) for p in range(block.pairs)]
     words = [f"a{p}" for p in range(block.pairs)]
-    taken = dict(zip([*sums, *words, "v", "t"], REGISTERS, strict=False))
+    taken = dict(zip([*sums, *words, "v", "t", "from"], REGISTERS, strict=False))
     fields = {
         "BEGIN": "".join(line(f"li %[{n}], -1") for n in sums),
         "TURN": "".join(_step(block, walk, k) for k in range(block.unroll))
-        + advance(walk, block.unroll),
-        "STEP": _step(block, walk, 0) + advance(walk, 1),
+        + _advance(walk, block.unroll),
+        "STEP": _step(block, walk, 0) + _advance(walk, 1),
         "END": "".join(line(f"sw %[{n}], {4 * i}(%[t])") for i, n in enumerate(sums)),
         "CLOBBERED": ", ".join(f'"{r}"' for r in taken.values()),
         "WORD": walk.word,
-        "BYTES": walk.step,
+        "BYTES": "" if walk.placed else f"    w += @REACH@ * {walk.step};\n",
         "UNROLL": block.unroll,
         "COUNT": len(sums),
-        "REACH": block.reach,
+        "REACH": "reach" if walk.placed else block.reach,
+        "REACHES": "int32_t reach, " if walk.placed else "",
         "SET": "+=" if block.reach else "=",
         "CLEARED": "".join(f"  sums[{n}] = 0;\n" for n in range(len(sums) // 2 * 3)),
         "STORED": "".join(map(_stored, range(len(sums) // 2))),
@@ -48,6 +52,12 @@ def riscv_triple_sums(name: str, block: Block, walk: Walk) -> str:
     return filled(text, {"LEFT": 32 - block.bits, "BITS": block.bits, "NAME": name})
 
 
+def _advance(walk: Walk, steps: int) -> str:
+    if walk.placed:
+        return line(f"add %[x], %[x], {4 * steps * walk.word}")
+    return advance(walk, steps)
+
+
 def _stored(n: int) -> str:
     return f"    @NAME@_part(found[{2 * n}], found[{2 * n + 1}], sums + {3 * n});\n"
 
@@ -56,8 +66,12 @@ def _step(block: Block, walk: Walk, k: int) -> str:
     """Return the instructions of step k of a turn."""
     base = 4 * k * walk.word
     lines = [f"lw %[a{p}], {base + 4 * p * walk.pair}(%[x])" for p in range(block.pairs)]
+    first, base = ("w", k * walk.step) if not walk.placed else ("from", 0)
+    if walk.placed:
+        place = 4 * (k * walk.word + block.pairs)
+        lines += [f"lw %[from], {place}(%[x])", "add %[from], %[from], %[w]"]
     for c in range(block.outputs):
-        lines.append(f"lb %[v], {k * walk.step + c * walk.output}(%[w])")
+        lines.append(f"lb %[v], {base + c * walk.output}(%[{first}])")
         for p in range(block.pairs):
             lines += [f"mul %[t], %[a{p}], %[v]", f"add %[s{c}{p}], %[s{c}{p}], %[t]"]
     return "".join(map(line, lines))
@@ -71,8 +85,7 @@ _BY_PARTS = """\
 @CLEARED@  for (; steps > 0; steps -= @REACH@) {
     @NAME@_some(x, w, te_min(steps, @REACH@), found);
     x += @REACH@ * @WORD@;
-    w += @REACH@ * @BYTES@;
-@STORED@  }
+@BYTES@@STORED@  }
 """
 
 _C = """
@@ -108,7 +121,8 @@ static inline void @NAME@_some(const int32_t *x, const int8_t *w, int32_t steps,
         : @CLOBBERED@, "memory");
 }
 
-static inline void @NAME@(const int32_t *x, const int8_t *w, int32_t steps, int32_t *sums) {
+static inline void @NAME@(const int32_t *x, const int8_t *w, int32_t steps,
+    @REACHES@int32_t *sums) {
   uint32_t found[@COUNT@];
 @SUMMED@}
 """

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
+    BURST,
     LONG,
     RISCV,
     RISCV_SPLIT,
@@ -31,15 +32,23 @@ class Walk:
         Of the bytes.
     word, pair : int
         Of the words.
+    placed : bool
+        Whether a word behind those of a step says how far its bytes lie from the first.
     """
 
     step: int
     output: int
     word: int
     pair: int = 1
+    placed: bool = False
 
 
-GUARDS = {LONG: "__thumb2__", RISCV_SPLIT: "__riscv_mul", TRIPLE: "__riscv_mul"}
+GUARDS = {
+    LONG: "__thumb2__",
+    BURST: "__thumb2__",
+    RISCV_SPLIT: "__riscv_mul",
+    TRIPLE: "__riscv_mul",
+}
 """Macros of the compilers that take the loops, by the way to multiply."""
 
 

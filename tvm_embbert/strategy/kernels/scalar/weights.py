@@ -75,7 +75,7 @@ def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
             tir.store(totals, r, 0)
         with tir.loop("j", keys) as j:
             for r in range(block.rows):
-                index = _index(tops[r] - scores[j, r], shifted, (limit, multiplier, shift))
+                index = table_index(tops[r] - scores[j, r], shifted, (limit, multiplier, shift))
                 found = widened(table[index])
                 if hidden is not None:
                     found = T.if_then_else(hidden[j], 0, found)
@@ -87,7 +87,8 @@ def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
     return tir.prim_func
 
 
-def _index(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> Expr:
+def table_index(distance: Expr, shifted: bool, scaling: tuple[Expr, Expr, Expr]) -> Expr:
+    """Return which entry of the table a distance takes, by limit, multiplier and shift."""
     limit, multiplier, shift = scaling
     # The limit is so far that it changes nothing but for what a shift would make too large.
     steps = T.min(distance, limit) + arithmetic("int32", "rounding_offset", multiplier, shift)

@@ -1,0 +1,172 @@
+"""Attention scores by bursts: a block of queries, two in a word, against a key where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.script import tirx as T
+
+from tvm_embbert.strategy.kernels.arithmetic import widened
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
+from tvm_embbert.strategy.kernels.scalar.burst import (
+    REGISTERS,
+    cleared,
+    clobbered,
+    lines,
+    listed,
+    multiplied,
+    parted,
+)
+from tvm_embbert.strategy.kernels.scalar.form import Block, filled
+from tvm_embbert.strategy.kernels.scalar.scores import LOWEST
+from tvm_embbert.strategy.kernels.scalar.sums import guard_of
+from tvm_embbert.strategy.kernels.scalar.words import row_of
+from tvm_embbert.strategy.kernels.tir import prim_func
+
+AT_ONCE = {1: 8, 2: 3, 3: 1}
+"""Steps of the sum whose words an LDM loads, by words of a step: what the registers hold."""
+CHAIN = 4
+"""Instructions that an IT makes conditional."""
+
+
+@dataclass(frozen=True)
+class BurstScoresForm:
+    """What the intrinsic is specialised for."""
+
+    block: Block
+    width: int
+    masked: bool
+
+    @property
+    def name(self) -> str:
+        """Return the name of the C function."""
+        suffix = "_masked" if self.masked else ""
+        return f"te_scalar_scores_{self.width}_{self.block.name}{suffix}"
+
+
+def burst_scores(form: BurstScoresForm) -> Intrinsic:
+    """Return the intrinsic: ``scores`` int32 (keys, rows), and each row's largest in ``tops``.
+
+    Scores of hidden keys are left as they are.
+    """
+    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=guard_of(form.block))
+
+
+def _meaning(form: BurstScoresForm) -> Any:
+    block = form.block
+    with prim_func("scores") as tir:
+        keys = tir.dim("keys")
+        words = tir.tensor("words", (form.width, block.pairs), "int32")
+        k = tir.tensor("k", (keys, form.width), "int8")
+        hidden = tir.tensor("hidden", (keys,), "bool") if form.masked else None
+        found = tir.tensor("scores", (keys, block.rows), "int32")
+        tops = tir.tensor("tops", (block.rows,), "int32")
+        total = tir.local("total", "int32")
+        for r in range(block.rows):
+            tir.store(tops, r, T.int32(LOWEST))
+            with tir.loop("j", keys) as j:
+                tir.store(total, 0, 0)
+                with tir.loop("c", form.width) as c:
+                    value = row_of(words, c, r, block)
+                    tir.accumulate(total, 0, value * widened(k[j, c]))
+                seen = T.bool(True) if hidden is None else T.Not(hidden[j])
+                with tir.when(seen):
+                    tir.store(found, (j, r), total[0])
+                    tir.store(tops, r, T.max(tops[r], total[0]))
+    return tir.prim_func
+
+
+def _c(form: BurstScoresForm) -> str:
+    turns = form.width // _turn(form.block)
+    looped = turns * _turn(form.block) * form.block.pairs if turns > 1 else 0
+    fields = {
+        "MASK": "const uint8_t *hidden, " if form.masked else "",
+        "SEEN": "if (!hidden[j]) " if form.masked else "",
+        "KEY": lines(_key(form.block, form.width)),
+        "CLOBBERED": clobbered(("r0", "r1")),
+        "DECLARED": f"  const int32_t *const turns = words + {looped};\n" if looped else "",
+        "END": '[turns] "m"(turns), ' if looped else "",
+        "WIDTH": form.width,
+        "ROWS": form.block.rows,
+        "NAME": form.name,
+    }
+    return filled(_C, fields)
+
+
+def _turn(block: Block) -> int:
+    """Return the steps of a turn of the loop."""
+    return block.unroll * AT_ONCE[block.pairs]
+
+
+def _key(block: Block, width: int) -> list[str]:
+    """Return the instructions for a key."""
+    turn, first = _turn(block), 3 + 2 * block.pairs
+    sums, words = REGISTERS[3:first], REGISTERS[first:]
+    turns, rest = divmod(width, turn)
+    body = cleared(sums)
+    if turns > 1:
+        again = [f"add r1, r1, #{turn}", "ldr r2, %[turns]", "cmp r0, r2", "bne 1b"]
+        body += ["1:", *_steps(block, sums, words, range(turn)), *again]
+        body += _steps(block, sums, words, range(rest))
+    else:
+        body += _steps(block, sums, words, range(width))
+    return [*body, *parted(sums, "r2"), *_kept(sums, words)]
+
+
+def _steps(block: Block, sums: Sequence[str], words: Sequence[str], steps: range) -> list[str]:
+    """Return the instructions of some steps, whose bytes lie behind the pointer."""
+    at_once, found = AT_ONCE[block.pairs], []
+    for first in range(0, len(steps), at_once):
+        group = steps[first : first + at_once]
+        found.append(f"ldm r0!, {listed(words[: len(group) * block.pairs])}")
+        for n, step in enumerate(group):
+            found.append(f"ldrsb r2, [r1, #{step}]")
+            found += multiplied(sums, words[n * block.pairs : (n + 1) * block.pairs], "r2")
+    return found
+
+
+def _kept(scores: Sequence[str], spare: Sequence[str]) -> list[str]:
+    """Return the instructions that store scores, and, where one is larger than its top, tops.
+
+    Few are, so that they are compared before they are told apart.
+    """
+    tops = tuple(r for r in REGISTERS if r == "r2" or r in spare)[: len(scores)]
+    found = ["ldr r0, %[scores]", "ldr r1, %[tops]", f"stm r0, {listed(scores)}"]
+    found += [f"ldm r1, {listed(tops)}", f"cmp {scores[0]}, {tops[0]}"]
+    pairs = list(zip(scores, tops, strict=True))
+    for first in range(1, len(pairs), CHAIN):
+        some = pairs[first : first + CHAIN]
+        found += [f"it{'t' * (len(some) - 1)} le", *(f"cmple {s}, {t}" for s, t in some)]
+    found.append("ble 2f")
+    for score, top in pairs:
+        found += [f"cmp {score}, {top}", "it gt", f"movgt {top}, {score}"]
+    return [*found, f"stm r1, {listed(tops)}", "2:"]
+
+
+_C = """
+/* A block of queries times a key; a function, so that registers are saved at once. */
+static __attribute__((noinline)) void @NAME@_key(const int32_t *words, const int8_t *k,
+    int32_t *scores, int32_t *tops) {
+@DECLARED@  register const int32_t *x __asm__("r0") = words;
+  register const int8_t *w __asm__("r1") = k;
+  __asm__ volatile(@KEY@
+      : "+r"(x), "+r"(w)
+      : @END@[scores] "m"(scores), [tops] "m"(tops)
+      : @CLOBBERED@);
+}
+
+/* A block of queries times the keys, whose scores lie side by side. */
+static void @NAME@(const int32_t *words, const int8_t *k, @MASK@int32_t *scores,
+    int32_t *tops, int32_t keys) {
+  for (int32_t r = 0; r < @ROWS@; ++r) {
+    tops[r] = INT32_MIN;
+  }
+  for (int32_t j = 0; j < keys; ++j) {
+    @SEEN@@NAME@_key(words, k, scores, tops);
+    k += @WIDTH@;
+    scores += @ROWS@;
+  }
+}
+"""
