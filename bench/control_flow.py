@@ -92,20 +92,20 @@ class ControlFlow:
         return sorted(found, key=lambda loop: loop.head)
 
     def ways(
-        self, head: int, body: Collection[int], weights: Sequence[int]
-    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        self, head: int, body: Collection[int], weights: Sequence[float]
+    ) -> tuple[tuple[int, float], tuple[int, float]]:
         """Return instructions and weight of the shortest and the longest way through a body.
 
         It begins at `head` and ends where that comes next, or, where it never does, where no
         instruction of the body does. The body has no other cycles.
         """
         cyclic = any(head in self.following[p] for p in body)
-        found: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+        found: dict[int, tuple[tuple[int, float], tuple[int, float]]] = {}
         for place in self._postorder(head, body):
             behind = [f for f in self.following[place] if f in body and f != head]
             ends = head in self.following[place] if cyclic else not behind
             options = [found[f] for f in behind if f in found]
-            options += [((0, 0), (0, 0))] if ends else []
+            options += [((0, 0.0), (0, 0.0))] if ends else []
             if options:
                 (least, a), (most, b) = min(o[0] for o in options), max(o[1] for o in options)
                 own = weights[place]

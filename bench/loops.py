@@ -11,14 +11,14 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from control_flow import ControlFlow, Line, Loop
-from products import PAIRED, Products, products_of
+from products import NONE, SHARED, Products, products_of
 
 import tvm_embbert
 from tvm_embbert.folder import write_text
@@ -26,6 +26,7 @@ from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
 from tvm_embbert.measure.disassembly import disassemble, instructions_in, listing
 from tvm_embbert.measure.image import image_stem
 from tvm_embbert.models.checkpoint import Model
+from tvm_embbert.program.program import Program, Step
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 
@@ -50,7 +51,7 @@ class Turn:
     kernels: tuple[str, ...]
     what: str
     instructions: tuple[int, int] | None
-    products: tuple[int, int] | None
+    products: tuple[float, float] | None
     exact: bool = True
     calls: tuple[str, ...] = ()
 
@@ -106,14 +107,20 @@ def turns_on(model: Model, integer: IntegerModule, board: str) -> Iterator[Turn]
         out = Path(folder) / "out"
         compiled = tvm_embbert.build(lowered, out, model, measure=False)
         stem = image_stem(compiled.report["model"]["name"], board)
-        sets = {s.kernel: s.choice.implementation.isa for s in lowered.program.steps}
+        sets = {s.kernel: _set(lowered.program, s) for s in lowered.program.steps}
         yield from turns_in(out / "image" / f"{stem}.elf", lowered.target, sets)
+
+
+def _set(program: Program, step: Step) -> str:
+    """Return the instruction set of a step's kernel, and how rows share words where it varies."""
+    triple = any("_triple_" in i.name for i in program.calls.get(step.kernel, ()))
+    return step.choice.implementation.isa + (" triple" if triple else "")
 
 
 def turns_in(elf: Path, target: Target, sets: Mapping[str, str]) -> Iterator[Turn]:
     """Yield what there is in the kernels of an image and the functions that these call.
 
-    `sets` has the instruction set of each kernel.
+    `sets` has the instruction set of each kernel, as :data:`products.SHARED` knows it.
     """
     cross = CROSS_TOOLCHAINS[target.core.toolchain]
     users = _users(elf, target)
@@ -123,19 +130,19 @@ def turns_in(elf: Path, target: Target, sets: Mapping[str, str]) -> Iterator[Tur
         if label in users:
             code = [Line(at, i) for _, at, i in group if not str(i).startswith(".")]
             used = {sets[kernel] for kernel in users[label]}
-            paired = PAIRED.get(used.pop(), ()) if len(used) == 1 else ()
-            yield from turns_of(label, users[label], ControlFlow(code), paired)
+            shared = SHARED.get(used.pop(), NONE) if len(used) == 1 else NONE
+            yield from turns_of(label, users[label], ControlFlow(code), shared)
 
 
 def turns_of(
-    function: str, kernels: tuple[str, ...], flow: ControlFlow, paired: Collection[str] = ()
+    function: str, kernels: tuple[str, ...], flow: ControlFlow, shared: Mapping[str, float] = NONE
 ) -> Iterator[Turn]:
     """Yield the innermost loops of a function, or all of it where it has none.
 
     Products in the code around the innermost loops, which no turn has, are told as well. The
-    instructions in `paired` make two.
+    instructions in `shared` make so many.
     """
-    products, loops = products_of(flow, paired), flow.innermost()
+    products, loops = products_of(flow, shared), flow.innermost()
     if loops is None:
         yield Turn(function, kernels, "loops not to be told apart", None, None)
         return
@@ -208,8 +215,8 @@ def _figures(turn: Turn) -> tuple[str, str, str]:
     return instructions, f"{most}{_span(turn.products)}", f"{share:.3f}"
 
 
-def _span(pair: tuple[int, int]) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]} to {pair[1]}"
+def _span(pair: tuple[float, float]) -> str:
+    return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g} to {pair[1]:g}"
 
 
 def _parser() -> argparse.ArgumentParser:

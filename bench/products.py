@@ -7,7 +7,7 @@ not add (SMULL) requantise: they are not counted.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from control_flow import ControlFlow, Line
@@ -15,9 +15,11 @@ from control_flow import ControlFlow, Line
 VECTOR_BITS = 128
 """Bits of a vector register: of MVE always, of RVV on the board that is emulated."""
 
-PAIRED = {"armv7-m": ("smlal",), "rv32im": ("mul",)}
-"""Instruction set: what multiplies two rows in a word by a weight, in its kernels alone."""
+SHARED = {"armv7-m": {"smlal": 2.0}, "rv32im": {"mul": 2.0}, "rv32im triple": {"mul": 1.5}}
+"""Instruction set, and ``triple`` where three rows share two words: what multiplies rows in a word
+by a weight, in its kernels alone, and how many products that makes."""
 
+NONE: Mapping[str, float] = {}
 _THUMB_ONE = re.compile(r"(?:mla|mls|muls?|smlal|umlal|smulw?[bt]{1,2}|smla[lw]?[bt]{1,2})")
 _THUMB_TWO = re.compile(r"(?:smlad|smlsd|smuad|smusd|smlald|smlsld)x?")
 _CONDITION = r"(?:eq|ne|cs|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?"
@@ -34,12 +36,12 @@ _VTYPE = re.compile(r"(\w+),(\w+),e(\d+),m(f?)(\d+)")
 class Products:
     """How many products; `exact` unless fewer lanes may be active; None where nobody knows."""
 
-    number: int | None
+    number: float | None
     exact: bool = True
 
 
-def products_of(flow: ControlFlow, paired: Collection[str] = ()) -> list[Products]:
-    """Return the products of each instruction of a function; `paired` ones make two."""
+def products_of(flow: ControlFlow, shared: Mapping[str, float] = NONE) -> list[Products]:
+    """Return the products of each instruction of a function; `shared` ones make so many."""
     configured = _configurations(flow)
     made = [_of_arm(line) or Products(0) for line in flow.lines]
     for place, line in enumerate(flow.lines):
@@ -47,8 +49,8 @@ def products_of(flow: ControlFlow, paired: Collection[str] = ()) -> list[Product
             made[place] = Products(1)
         if _RVV.fullmatch(line.name):
             made[place] = _lanes(configured[place])
-        if line.name in paired:
-            made[place] = Products(2)
+        if line.name in shared:
+            made[place] = Products(shared[line.name])
     return made
 
 

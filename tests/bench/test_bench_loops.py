@@ -8,7 +8,7 @@ import loops
 import pytest
 from control_flow import ControlFlow, Line
 from loops import BEGIN, BOARDS, END, PAGE, Turn, turns_of
-from products import PAIRED, Products, products_of
+from products import SHARED, Products, products_of
 
 import tvm_embbert
 from tvm_embbert.measure.disassembly import instructions_in
@@ -227,11 +227,17 @@ def test_products_of_scalar_riscv(mnemonic: str, number: int):
 
 
 @pytest.mark.parametrize(
-    ("code", "parse", "isa"),
-    [("smlal r0, r1, r2, r3", ARM, "armv7-m"), ("mul a0,a1,a2", RISCV, "rv32im")],
+    ("code", "parse", "isa", "number"),
+    [
+        ("smlal r0, r1, r2, r3", ARM, "armv7-m", 2),
+        ("mul a0,a1,a2", RISCV, "rv32im", 2),
+        ("mul a0,a1,a2", RISCV, "rv32im triple", 1.5),
+    ],
 )
-def test_what_multiplies_two_rows_in_a_word_makes_two(code: str, parse: Parse, isa: str):
-    assert products_of(flow_of(code, parse), PAIRED[isa]) == [Products(2)]
+def test_what_multiplies_rows_in_a_word_makes_several(
+    code: str, parse: Parse, isa: str, number: float
+):
+    assert products_of(flow_of(code, parse), SHARED[isa]) == [Products(number)]
     assert products_of(flow_of(code, parse)) == [Products(1)]
 
 
