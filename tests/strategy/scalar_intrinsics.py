@@ -12,8 +12,14 @@ from tvm_embbert.quantize import arithmetic
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.burst_contexts import burst_contexts
+from tvm_embbert.strategy.kernels.scalar.burst_matrix import (
+    BurstMatrixForm,
+    burst_matrix,
+    burst_weight,
+)
 from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
 from tvm_embbert.strategy.kernels.scalar.burst_weights import PLACED, burst_weights, entry_words
+from tvm_embbert.strategy.kernels.scalar.burst_words import words_beside, words_shape
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
@@ -122,6 +128,44 @@ def burst_block(rng: Rng) -> Block:
     return Block(pick(rng, [r for r in ROWS if r <= BURST_ROWS]), 1, pick(rng, UNROLL), BURST)
 
 
+def beside_block(rng: Rng) -> Block:
+    """Return a block of bursts that have the bytes beside the words."""
+    return Block(8, 1, pick(rng, [n for n in UNROLL if n >= 4]), BURST)
+
+
+def laid_beside(x: np.ndarray, block: Block) -> np.ndarray:
+    """Return ``x`` (rows, steps) as words with room behind those of each turn."""
+    turns = packed(x, block).reshape(-1, block.unroll * block.pairs)
+    return np.pad(turns, ((0, 0), (0, block.unroll // 4))).reshape(-1)
+
+
+def _words_beside(rng: Rng, isa: str) -> Iterator[Call]:
+    block = beside_block(rng)
+    width, rows = block.unroll * pick(rng, (1, 2, 5)), int(rng.integers(1, block.rows + 1))
+    result = np.zeros(words_shape(block, width), np.int32)
+    arrays = [values(rng, (rows, width), "int8"), result]
+    yield words_beside(block), arrays, {"rows": rows, "width": width}
+
+
+def _burst_matrix(rng: Rng, isa: str) -> Iterator[Call]:
+    block = beside_block(rng) if rng.integers(2) else burst_block(rng)
+    beside = block.rows > BURST_ROWS
+    steps = block.unroll * pick(rng, (1, 2, 5)) if beside else pick(rng, (*STEPS, 255))
+    outputs, indexed = pick(rng, (1, 2, 7)), bool(rng.integers(2))
+    dtype, shift = str(rng.choice(["int8", "int16"])), pick(rng, (0, 1, 4))
+    rows, indices = int(rng.integers(1, block.rows + 1)), 3 if indexed else 1
+    x = values(rng, (block.rows, steps), "int8")
+    form = BurstMatrixForm(block, dtype, indexed, steps, outputs, shift)
+    weight = burst_weight(form, values(rng, (outputs, steps), "int8"))
+    shape = (indices, outputs) if indexed else (outputs,)
+    bias = rng.integers(-(2**20), 2**20, shape).astype(np.int32)
+    multiplier = rng.integers(0, INT32_MAX >> pick(rng, (0, 8)), outputs).astype(np.int32)
+    index = [rng.integers(0, indices, rows).astype(np.int32)] if indexed else []
+    laid = laid_beside(x, block) if beside else packed(x, block)
+    arrays = [laid, *index, weight, bias, multiplier, values(rng, (rows, outputs), dtype)]
+    yield burst_matrix(form), arrays, {"rows": rows, "indices": indices}
+
+
 def _burst_scores(rng: Rng, isa: str) -> Iterator[Call]:
     block, keys, masked = burst_block(rng), pick(rng, STEPS), bool(rng.integers(2))
     width = pick(rng, (*STEPS, 255))
@@ -203,6 +247,8 @@ INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
 """Name: its calls, and how often they are drawn."""
 
 BURSTS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
+    "words_beside": (_words_beside, 20),
+    "burst_matrix": (_burst_matrix, 60),
     "burst_scores": (_burst_scores, 60),
     "burst_weights": (_burst_weights, 40),
     "burst_contexts": (_burst_contexts, 60),

@@ -12,12 +12,12 @@ from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.burst import (
     REGISTERS,
-    cleared,
     clobbered,
     lines,
     listed,
-    multiplied,
-    parted,
+    looped_steps,
+    places,
+    summed,
 )
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
 from tvm_embbert.strategy.kernels.scalar.scores import LOWEST
@@ -25,8 +25,6 @@ from tvm_embbert.strategy.kernels.scalar.sums import guard_of
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import prim_func
 
-AT_ONCE = {1: 8, 2: 3, 3: 1}
-"""Steps of the sum whose words an LDM loads, by words of a step: what the registers hold."""
 CHAIN = 4
 """Instructions that an IT makes conditional."""
 
@@ -79,12 +77,11 @@ def _meaning(form: BurstScoresForm) -> Any:
 
 
 def _c(form: BurstScoresForm) -> str:
-    turns = form.width // _turn(form.block)
-    looped = turns * _turn(form.block) * form.block.pairs if turns > 1 else 0
+    looped = looped_steps(form.block, form.width) * form.block.pairs
     fields = {
         "MASK": "const uint8_t *hidden, " if form.masked else "",
         "SEEN": "if (!hidden[j]) " if form.masked else "",
-        "KEY": lines(_key(form.block, form.width)),
+        "KEY": lines([*summed(form.block, form.width), *_kept(*places(form.block))]),
         "CLOBBERED": clobbered(("r0", "r1")),
         "DECLARED": f"  const int32_t *const turns = words + {looped};\n" if looped else "",
         "END": '[turns] "m"(turns), ' if looped else "",
@@ -93,38 +90,6 @@ def _c(form: BurstScoresForm) -> str:
         "NAME": form.name,
     }
     return filled(_C, fields)
-
-
-def _turn(block: Block) -> int:
-    """Return the steps of a turn of the loop."""
-    return block.unroll * AT_ONCE[block.pairs]
-
-
-def _key(block: Block, width: int) -> list[str]:
-    """Return the instructions for a key."""
-    turn, first = _turn(block), 3 + 2 * block.pairs
-    sums, words = REGISTERS[3:first], REGISTERS[first:]
-    turns, rest = divmod(width, turn)
-    body = cleared(sums)
-    if turns > 1:
-        again = [f"add r1, r1, #{turn}", "ldr r2, %[turns]", "cmp r0, r2", "bne 1b"]
-        body += ["1:", *_steps(block, sums, words, range(turn)), *again]
-        body += _steps(block, sums, words, range(rest))
-    else:
-        body += _steps(block, sums, words, range(width))
-    return [*body, *parted(sums, "r2"), *_kept(sums, words)]
-
-
-def _steps(block: Block, sums: Sequence[str], words: Sequence[str], steps: range) -> list[str]:
-    """Return the instructions of some steps, whose bytes lie behind the pointer."""
-    at_once, found = AT_ONCE[block.pairs], []
-    for first in range(0, len(steps), at_once):
-        group = steps[first : first + at_once]
-        found.append(f"ldm r0!, {listed(words[: len(group) * block.pairs])}")
-        for n, step in enumerate(group):
-            found.append(f"ldrsb r2, [r1, #{step}]")
-            found += multiplied(sums, words[n * block.pairs : (n + 1) * block.pairs], "r2")
-    return found
 
 
 def _kept(scores: Sequence[str], spare: Sequence[str]) -> list[str]:

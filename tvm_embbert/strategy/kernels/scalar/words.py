@@ -41,12 +41,13 @@ def _meaning(block: Block) -> Any:
         to = tir.tensor("words", (width, block.pairs), "int32")
         with tir.loop("k", width) as k:
             for p in range(block.pairs):
-                even, odd = _element(x, 2 * p, k), _element(x, 2 * p + 1, k)
+                even, odd = element_of(x, 2 * p, k), element_of(x, 2 * p + 1, k)
                 tir.store(to, (k, p), even + odd * (1 << block.bits))
     return tir.prim_func
 
 
-def _element(x: Buffer, row: int, k: Expr) -> Expr:
+def element_of(x: Buffer, row: int, k: Expr) -> Expr:
+    """Return an element, int32, of a row or, where it is lacking, of the last; for meanings."""
     return widened(x[T.min(row, x.shape[0] - 1), k])
 
 
