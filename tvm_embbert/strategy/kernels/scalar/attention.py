@@ -37,7 +37,10 @@ from tvm_embbert.strategy.registry import register_implementation
 
 
 class ScalarAttention(Implementation):
-    """Needs the scores of a block of rows as scratch, and its queries two in a word."""
+    """Needs the scores of a block of rows as scratch, and its queries two in a word.
+
+    The result may take the queries' place: those of a block are packed first.
+    """
 
     operator = "attention"
     priority = 5
@@ -77,6 +80,7 @@ class ScalarAttention(Implementation):
             ),
             row_block=score.rows,
             dims={"rows": call.rows, "keys": keys},
+            in_place=tensors[0].name,
             intrinsics=form.intrinsics,
         )
 

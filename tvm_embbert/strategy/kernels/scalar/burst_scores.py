@@ -80,8 +80,8 @@ def _c(form: BurstScoresForm) -> str:
     looped = looped_steps(form.block, form.width) * form.block.pairs
     fields = {
         "MASK": "const uint8_t *hidden, " if form.masked else "",
-        "SEEN": "if (!hidden[j]) " if form.masked else "",
-        "KEY": lines([*summed(form.block, form.width), *_kept(*places(form.block))]),
+        "RUNS": _SEEN if form.masked else _WHOLE,
+        "KEYS": lines(_keys(form.block, form.width)),
         "CLOBBERED": clobbered(("r0", "r1")),
         "DECLARED": f"  const int32_t *const turns = words + {looped};\n" if looped else "",
         "END": '[turns] "m"(turns), ' if looped else "",
@@ -92,13 +92,25 @@ def _c(form: BurstScoresForm) -> str:
     return filled(_C, fields)
 
 
+def _keys(block: Block, width: int) -> list[str]:
+    """Return the instructions for keys side by side, of which there is one at least."""
+    following = ["ldr r1, %[k]", f"add r1, r1, #{width}", "str r1, %[k]"]
+    again = ["ldr r0, %[end]", "cmp r0, r1", "beq 4f", "ldr r0, %[words]", "b 3b", "4:"]
+    return ["3:", *summed(block, width), *_kept(*places(block)), *following, *again]
+
+
 def _kept(scores: Sequence[str], spare: Sequence[str]) -> list[str]:
     """Return the instructions that store scores, and, where one is larger than its top, tops.
 
     Few are, so that they are compared before they are told apart.
     """
     tops = tuple(r for r in REGISTERS if r == "r2" or r in spare)[: len(scores)]
-    found = ["ldr r0, %[scores]", "ldr r1, %[tops]", f"stm r0, {listed(scores)}"]
+    found = [
+        "ldr r0, %[scores]",
+        "ldr r1, %[tops]",
+        f"stm r0!, {listed(scores)}",
+        "str r0, %[scores]",
+    ]
     found += [f"ldm r1, {listed(tops)}", f"cmp {scores[0]}, {tops[0]}"]
     pairs = list(zip(scores, tops, strict=True))
     for first in range(1, len(pairs), CHAIN):
@@ -111,14 +123,14 @@ def _kept(scores: Sequence[str], spare: Sequence[str]) -> list[str]:
 
 
 _C = """
-/* A block of queries times a key; a function, so that registers are saved at once. */
-static __attribute__((noinline)) void @NAME@_key(const int32_t *words, const int8_t *k,
-    int32_t *scores, int32_t *tops) {
+/* A block of queries times some keys; a function, so that registers are saved at once. */
+static __attribute__((noinline)) void @NAME@_keys(const int32_t *words, const int8_t *k,
+    int32_t *scores, int32_t *tops, const int8_t *end) {
 @DECLARED@  register const int32_t *x __asm__("r0") = words;
   register const int8_t *w __asm__("r1") = k;
-  __asm__ volatile(@KEY@
-      : "+r"(x), "+r"(w)
-      : @END@[scores] "m"(scores), [tops] "m"(tops)
+  __asm__ volatile(@KEYS@
+      : "+r"(x), "+r"(w), [k] "+m"(k), [scores] "+m"(scores)
+      : @END@[tops] "m"(tops), [words] "m"(words), [end] "m"(end)
       : @CLOBBERED@);
 }
 
@@ -128,10 +140,24 @@ static void @NAME@(const int32_t *words, const int8_t *k, @MASK@int32_t *scores,
   for (int32_t r = 0; r < @ROWS@; ++r) {
     tops[r] = INT32_MIN;
   }
-  for (int32_t j = 0; j < keys; ++j) {
-    @SEEN@@NAME@_key(words, k, scores, tops);
-    k += @WIDTH@;
-    scores += @ROWS@;
+@RUNS@}
+"""
+
+_WHOLE = """\
+  if (keys > 0) {
+    @NAME@_keys(words, k, scores, tops, k + keys * @WIDTH@);
   }
-}
+"""
+
+_SEEN = """\
+  for (int32_t first = 0; first < keys;) {
+    int32_t j = first;
+    while (j < keys && !hidden[j]) {
+      ++j;
+    }
+    if (j > first) {
+      @NAME@_keys(words, k + first * @WIDTH@, scores + first * @ROWS@, tops, k + j * @WIDTH@);
+    }
+    first = j + 1;
+  }
 """

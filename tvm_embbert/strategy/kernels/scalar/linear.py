@@ -65,6 +65,7 @@ class ScalarLinear(Implementation):
             scratch=(Tensor("words", words_shape(block, weight.shape[1]), "int32"),),
             row_block=block.rows,
             dims={"rows": call.rows},
+            in_place=_taken(call),
             intrinsics=_intrinsics(form),
         )
 
@@ -87,6 +88,11 @@ def _fits_long(weight: Array) -> bool:
     """Return whether every sum of products with int8 fits the lower row's part of a long sum."""
     sums = np.abs(weight.astype(np.int64)).sum(axis=1) * 128
     return int(sums.max(initial=0)) <= LONG_REACH
+
+
+def _taken(call: IntegerCall) -> str:
+    """Return the last input: its rows are packed before those of the result are stored."""
+    return [x.name for x in factors(call) if isinstance(x, Tensor)][-1]
 
 
 def _beside(call: IntegerCall, config: Config, block: Block) -> Block:
