@@ -18,6 +18,7 @@ from tvm_embbert.strategy.kernels.scalar.burst_matrix import (
     burst_weight,
 )
 from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
+from tvm_embbert.strategy.kernels.scalar.burst_taps import burst_taps
 from tvm_embbert.strategy.kernels.scalar.burst_weights import PLACED, burst_weights, entry_words
 from tvm_embbert.strategy.kernels.scalar.burst_words import words_beside, words_shape
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
@@ -219,8 +220,16 @@ def _neighbours(rng: Rng, isa: str) -> Iterator[Call]:
 
 
 def _taps(rng: Rng, isa: str) -> Iterator[Call]:
-    drawn, number = block_for(rng, isa), pick(rng, (1, 2, 3, 8, 32))
-    block, group = Block(drawn.rows, 1, drawn.unroll, drawn.multiply), pick(rng, (1, 2, 7, 8, 16))
+    drawn = block_for(rng, isa)
+    yield _taps_of(rng, Block(drawn.rows, 1, drawn.unroll, drawn.multiply))
+
+
+def _burst_taps(rng: Rng, isa: str) -> Iterator[Call]:
+    yield _taps_of(rng, Block(pick(rng, ROWS), 1, 2, BURST))
+
+
+def _taps_of(rng: Rng, block: Block) -> Call:
+    number, group = pick(rng, (1, 2, 3, 8, 32)), pick(rng, (1, 2, 7, 8, 16))
     whole = -(-group // block.rows) * block.rows
     x = values(rng, (whole + number,), "int8").astype(np.int32)
     found = (x[:-1] + x[1:] * (1 << block.bits)).astype(np.int32)
@@ -232,7 +241,8 @@ def _taps(rng: Rng, isa: str) -> Iterator[Call]:
         *scaling,
         values(rng, (group, outputs), "int8"),
     ]
-    yield taps(block, number), arrays, {"group": group, "outputs": outputs}
+    made = burst_taps if block.multiply == BURST else taps
+    return made(block, number), arrays, {"group": group, "outputs": outputs}
 
 
 INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
@@ -249,6 +259,7 @@ INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
 BURSTS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
     "words_beside": (_words_beside, 20),
     "burst_matrix": (_burst_matrix, 60),
+    "burst_taps": (_burst_taps, 60),
     "burst_scores": (_burst_scores, 60),
     "burst_weights": (_burst_weights, 40),
     "burst_contexts": (_burst_contexts, 60),
