@@ -3,6 +3,8 @@
 A key or output at a time, so that few sums are held and the other registers take words: beside the
 multiplications an instruction for a byte and a part of one for the words. See :mod:`.long_sums` for
 the sums themselves.
+
+The statements take all registers, which GCC alone gives them.
 """
 
 from __future__ import annotations

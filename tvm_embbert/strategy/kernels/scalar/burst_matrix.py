@@ -66,7 +66,9 @@ def burst_matrix(form: BurstMatrixForm) -> Intrinsic:
     Where bytes lie beside the words, those of the last output are left there.
     """
     dims = ("rows", *(("indices",) if form.indexed else ()))
-    return Intrinsic(form.name, _c(form), _meaning(form), dims, guard=guard_of(form.block))
+    return Intrinsic(
+        form.name, _c(form), _meaning(form), dims, guard=guard_of(form.block), gcc=True
+    )
 
 
 def _meaning(form: BurstMatrixForm) -> Any:

@@ -49,7 +49,9 @@ def burst_scores(form: BurstScoresForm) -> Intrinsic:
 
     Scores of hidden keys are left as they are.
     """
-    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=guard_of(form.block))
+    return Intrinsic(
+        form.name, _c(form), _meaning(form), ("keys",), guard=guard_of(form.block), gcc=True
+    )
 
 
 def _meaning(form: BurstScoresForm) -> Any:

@@ -37,7 +37,8 @@ def burst_taps(block: Block, number: int) -> Intrinsic:
         "NAME": name,
     }
     meaning = taps_meaning(block, number)
-    return Intrinsic(name, filled(_C, fields), meaning, ("group", "outputs"), (), guard_of(block))
+    dims, guard = ("group", "outputs"), guard_of(block)
+    return Intrinsic(name, filled(_C, fields), meaning, dims, guard=guard, gcc=True)
 
 
 def _summed(block: Block, number: int) -> list[str]:

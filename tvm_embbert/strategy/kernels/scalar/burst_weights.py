@@ -53,7 +53,7 @@ def burst_weights(block: Block, width: int, masked: bool, shifted: bool) -> Intr
         "NAME": name,
     }
     meaning = _meaning(block, width, masked, shifted)
-    return Intrinsic(name, filled(_C, fields), meaning, ("keys",), guard="__thumb2__")
+    return Intrinsic(name, filled(_C, fields), meaning, ("keys",))
 
 
 def _weighed(r: int) -> str:
