@@ -13,8 +13,15 @@ from tvm_embbert.quantize import arithmetic
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.burst_contexts import burst_contexts
+from tvm_embbert.strategy.kernels.scalar.burst_matrix import (
+    BurstMatrixForm,
+    burst_matrix,
+    burst_weight,
+)
 from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
+from tvm_embbert.strategy.kernels.scalar.burst_taps import burst_taps
 from tvm_embbert.strategy.kernels.scalar.burst_weights import at_once, burst_weights, entry_words
+from tvm_embbert.strategy.kernels.scalar.burst_words import words_beside, words_shape
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
 from tvm_embbert.strategy.kernels.scalar.entry_contexts import entry_contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
@@ -130,6 +137,44 @@ def listing_block(rng: Rng, isa: str) -> Block:
     return Block(pick(rng, [r for r in ROWS if r <= BURST_ROWS]), 1, pick(rng, UNROLL), BURST)
 
 
+def beside_block(rng: Rng) -> Block:
+    """Return a block of bursts that have the bytes beside the words."""
+    return Block(8, 1, pick(rng, [n for n in UNROLL if n >= 4]), BURST)
+
+
+def laid_beside(x: np.ndarray, block: Block) -> np.ndarray:
+    """Return ``x`` (rows, steps) as words with room behind those of each turn."""
+    turns = packed(x, block).reshape(-1, block.unroll * block.pairs)
+    return np.pad(turns, ((0, 0), (0, block.unroll // 4))).reshape(-1)
+
+
+def _words_beside(rng: Rng, isa: str) -> Iterator[Call]:
+    block = beside_block(rng)
+    width, rows = block.unroll * pick(rng, (1, 2, 5)), int(rng.integers(1, block.rows + 1))
+    result = np.zeros(words_shape(block, width), np.int32)
+    arrays = [values(rng, (rows, width), "int8"), result]
+    yield words_beside(block), arrays, {"rows": rows, "width": width}
+
+
+def _burst_matrix(rng: Rng, isa: str) -> Iterator[Call]:
+    block = beside_block(rng) if rng.integers(2) else listing_block(rng, isa)
+    beside = block.rows > BURST_ROWS
+    steps = block.unroll * pick(rng, (1, 2, 5)) if beside else pick(rng, (*STEPS, 255))
+    outputs, indexed = pick(rng, (1, 2, 7)), bool(rng.integers(2))
+    dtype, shift = str(rng.choice(["int8", "int16"])), pick(rng, (0, 1, 4))
+    rows, indices = int(rng.integers(1, block.rows + 1)), 3 if indexed else 1
+    x = values(rng, (block.rows, steps), "int8")
+    form = BurstMatrixForm(block, dtype, indexed, steps, outputs, shift)
+    weight = burst_weight(form, values(rng, (outputs, steps), "int8"))
+    shape = (indices, outputs) if indexed else (outputs,)
+    bias = rng.integers(-(2**20), 2**20, shape).astype(np.int32)
+    multiplier = rng.integers(0, INT32_MAX >> pick(rng, (0, 8)), outputs).astype(np.int32)
+    index = [rng.integers(0, indices, rows).astype(np.int32)] if indexed else []
+    laid = laid_beside(x, block) if beside else packed(x, block)
+    arrays = [laid, *index, weight, bias, multiplier, values(rng, (rows, outputs), dtype)]
+    yield burst_matrix(form), arrays, {"rows": rows, "indices": indices}
+
+
 def _burst_scores(rng: Rng, isa: str) -> Iterator[Call]:
     block, keys, masked = listing_block(rng, isa), pick(rng, STEPS), bool(rng.integers(2))
     width = pick(rng, (*STEPS, 255))
@@ -184,8 +229,16 @@ def _neighbours(rng: Rng, isa: str) -> Iterator[Call]:
 
 
 def _taps(rng: Rng, isa: str) -> Iterator[Call]:
-    drawn, number = block_for(rng, isa, True), pick(rng, (1, 2, 3, 8, 32))
-    block, group = Block(drawn.rows, 1, drawn.unroll, drawn.multiply), pick(rng, (1, 2, 7, 8, 16))
+    drawn = block_for(rng, isa, True)
+    yield _taps_of(rng, Block(drawn.rows, 1, drawn.unroll, drawn.multiply))
+
+
+def _burst_taps(rng: Rng, isa: str) -> Iterator[Call]:
+    yield _taps_of(rng, Block(pick(rng, ROWS), 1, 2, BURST))
+
+
+def _taps_of(rng: Rng, block: Block) -> Call:
+    number, group = pick(rng, (1, 2, 3, 8, 32)), pick(rng, (1, 2, 7, 8, 16))
     whole = -(-group // block.rows) * block.rows
     x = values(rng, (whole + number,), "int8").astype(np.int32)
     found = (x[:-1] + x[1:] * (1 << block.bits)).astype(np.int32)
@@ -197,7 +250,8 @@ def _taps(rng: Rng, isa: str) -> Iterator[Call]:
         *scaling,
         values(rng, (group, outputs), "int8"),
     ]
-    yield taps(block, number), arrays, {"group": group, "outputs": outputs}
+    made = burst_taps if block.multiply == BURST else taps
+    return made(block, number), arrays, {"group": group, "outputs": outputs}
 
 
 INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
@@ -214,6 +268,9 @@ INTRINSICS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
 """Name: its calls, and how often they are drawn."""
 
 BURSTS: dict[str, tuple[Callable[[Rng, str], Iterator[Call]], int]] = {
+    "words_beside": (_words_beside, 20),
+    "burst_matrix": (_burst_matrix, 60),
+    "burst_taps": (_burst_taps, 60),
     "burst_scores": (_burst_scores, 60),
 }
 """The same for those of Armv7-M alone."""

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from emulated_bench import EmulatedBench
 from kernel_bench import Case
-from random_cases import GENERATORS, Rng, case_of
+from random_cases import GENERATORS, Rng, case_of, drawn_from
 from scalar_intrinsics import BURSTS, INTRINSICS
 
 from tvm_embbert.strategy import registry
@@ -71,6 +71,30 @@ def test_kernel_gives_the_bytes_of_the_reference(
             taken += 1
     assert taken >= LEAST[operator]
     assert bench.failures(tmp_path) == []
+
+
+@pytest.mark.parametrize("board", ["mps2-an385", "mps2-an521"])
+@pytest.mark.parametrize("operator", ["linear", "attention"])
+def test_bursts_give_the_bytes_of_the_reference(operator: str, board: str, tmp_path: Path) -> None:
+    """Run sizes that are whole turns, so that rows of 8 have their bytes beside the words."""
+    bench = EmulatedBench(load_target(board))
+    implementation = implementation_of(operator, "armv7-m")
+    beside = 0
+    with drawn_from((1, 4, 9, 16, 24, 64, 128)):
+        for case, seed in cases_of(operator, 99):
+            if not implementation.reject(case.call):
+                values = drawn(implementation, case.call, np.random.default_rng([*seed, 7]))
+                chosen = {**values, "multiply": "burst", "rows": pick_rows(seed)}
+                names = [i.name for i in implementation.build(case.call, chosen).intrinsics]
+                beside += any("burst_8x1" in name for name in names)
+                bench.add(implementation, case, chosen)
+    assert (beside > 0) == (operator == "linear")
+    assert bench.failures(tmp_path) == []
+
+
+def pick_rows(seed: list[int]) -> int:
+    """Return rows of a block: 8 for every other case."""
+    return 8 if seed[-1] % 2 else 2 + 2 * (sum(seed) % 3)
 
 
 @pytest.mark.parametrize(

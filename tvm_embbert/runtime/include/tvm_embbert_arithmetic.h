@@ -25,11 +25,26 @@ static inline int32_t te_round_shift(int32_t a, int32_t bits) {
   return (a + (int32_t)(1 << (bits - 1))) >> bits;
 }
 
+/* Armv7-M has an instruction that compilers miss here; loops over vectors are left to them. */
+#if defined(__GNUC__) && defined(__thumb2__) && !defined(__ARM_FEATURE_MVE)
+static inline int8_t te_saturate_int8(int32_t a) {
+  int32_t saturated;
+  __asm__("ssat %0, #8, %1" : "=r"(saturated) : "r"(a));
+  return (int8_t)saturated;
+}
+
+static inline int16_t te_saturate_int16(int32_t a) {
+  int32_t saturated;
+  __asm__("ssat %0, #16, %1" : "=r"(saturated) : "r"(a));
+  return (int16_t)saturated;
+}
+#else
 static inline int8_t te_saturate_int8(int32_t a) { return (int8_t)te_max(te_min(a, 127), -128); }
 
 static inline int16_t te_saturate_int16(int32_t a) {
   return (int16_t)te_max(te_min(a, 32767), -32768);
 }
+#endif
 
 /* Half a unit of (a << shift) * multiplier / 2^32, in units of a. */
 static inline int32_t te_rounding_offset(int32_t multiplier, int32_t shift) {

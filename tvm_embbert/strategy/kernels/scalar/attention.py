@@ -41,7 +41,10 @@ KEYS = 6
 
 
 class ScalarAttention(Implementation):
-    """Needs the scores of a block of rows as scratch, and queries as words of two or three rows."""
+    """Needs the scores of a block of rows as scratch, and queries as words of two or three rows.
+
+    The result may take the queries' place: those of a block are packed first.
+    """
 
     operator = "attention"
     priority = 5
@@ -82,6 +85,7 @@ class ScalarAttention(Implementation):
             ),
             row_block=score.rows,
             dims={"rows": call.rows, "keys": keys},
+            in_place=tensors[0].name,
             intrinsics=form.intrinsics,
         )
 

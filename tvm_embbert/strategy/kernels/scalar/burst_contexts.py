@@ -48,7 +48,8 @@ def burst_contexts(block: Block, width: int) -> Intrinsic:
         "NAME": name,
     }
     meaning = mean_of_entries(block, width)
-    return Intrinsic(name, filled(_C, fields), meaning, ("keys", "rows"), guard=guard_of(block))
+    dims, guard = ("keys", "rows"), guard_of(block)
+    return Intrinsic(name, filled(_C, fields), meaning, dims, guard=guard, gcc=True)
 
 
 def _sums(block: Block) -> tuple[str, ...]:
@@ -109,16 +110,19 @@ _C = """
 /* Some entries times a channel; a function, so that registers are saved at once. The bytes to skip
  * in the first turn are those of loads that it lacks. */
 static __attribute__((noinline)) void @NAME@_channel(const int32_t *entries, const int8_t *values,
-    const int32_t *end, int32_t *sums) {
-  const int32_t loads = (int32_t)(end - entries) / (@PLACED@ * @ENTRY@);
+    const int32_t *end, int32_t skip, int32_t *sums) {
   register const int32_t *x __asm__("r0") = entries;
   register const int8_t *v __asm__("r1") = values;
   register const int32_t *last __asm__("r12") = end;
-  register int32_t skipped __asm__("lr") = (-loads & (@UNROLL@ - 1)) * @GROUP@;
+  register int32_t skipped __asm__("lr") = skip;
   __asm__ volatile(@CHANNEL@
       : "+r"(x), "+r"(v), "+r"(last), "+r"(skipped)
       : [sums] "m"(sums)
       : @CLOBBERED@);
+}
+
+static inline int32_t @NAME@_skip(int32_t count) {
+  return (-(count / @PLACED@) & (@UNROLL@ - 1)) * @GROUP@;
 }
 
 static inline int8_t @NAME@_scaled(int32_t sum, const int32_t *scale, int32_t shift) {
@@ -130,7 +134,8 @@ static inline int8_t @NAME@_scaled(int32_t sum, const int32_t *scale, int32_t sh
 static void @NAME@(const int32_t *entries, const int8_t *values, const int32_t *totals,
     int32_t numerator, int32_t shift, int8_t *result, int32_t keys, int32_t rows) {
   int32_t scale[@ROWS@][2], sums[@ROWS@], more[@ROWS@];
-  const int32_t *const end = entries + totals[@ROWS@] * @ENTRY@;
+  const int32_t count = totals[@ROWS@], most = te_min(count, @MOST@), skip = @NAME@_skip(most);
+  const int32_t *const end = entries + most * @ENTRY@;
   (void)keys;
   for (int32_t r = 0; r < rows; ++r) {
     scale[r][0] = numerator / te_max(totals[r], 1);
@@ -138,12 +143,11 @@ static void @NAME@(const int32_t *entries, const int8_t *values, const int32_t *
   }
   for (int32_t c = 0; c < @WIDTH@; ++c) {
     int8_t *const to = result + c;
-    const int32_t *x = entries;
-    int32_t left = (int32_t)(end - x);
-    @NAME@_channel(x, values + c, x + te_min(left, @MOST@ * @ENTRY@), sums);
-    while ((left -= @MOST@ * @ENTRY@) > 0) {
-      x += @MOST@ * @ENTRY@;
-      @NAME@_channel(x, values + c, x + te_min(left, @MOST@ * @ENTRY@), more);
+    @NAME@_channel(entries, values + c, end, skip, sums);
+    for (int32_t first = @MOST@; first < count; first += @MOST@) {
+      const int32_t *const x = entries + first * @ENTRY@;
+      const int32_t some = te_min(count - first, @MOST@);
+      @NAME@_channel(x, values + c, x + some * @ENTRY@, @NAME@_skip(some), more);
       for (int32_t r = 0; r < @ROWS@; ++r) {
         sums[r] += more[r];
       }

@@ -12,12 +12,12 @@ from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.burst import (
     REGISTERS,
-    cleared,
     clobbered,
     lines,
     listed,
-    multiplied,
-    parted,
+    looped_steps,
+    places,
+    summed,
 )
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
 from tvm_embbert.strategy.kernels.scalar.scores import LOWEST
@@ -25,8 +25,6 @@ from tvm_embbert.strategy.kernels.scalar.sums import guard_of
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import prim_func
 
-AT_ONCE = {1: 8, 2: 3, 3: 1}
-"""Steps of the sum whose words an LDM loads, by words of a step: what the registers hold."""
 CHAIN = 4
 """Instructions that an IT makes conditional."""
 
@@ -51,7 +49,9 @@ def burst_scores(form: BurstScoresForm) -> Intrinsic:
 
     Scores of hidden keys are left as they are.
     """
-    return Intrinsic(form.name, _c(form), _meaning(form), ("keys",), guard=guard_of(form.block))
+    return Intrinsic(
+        form.name, _c(form), _meaning(form), ("keys",), guard=guard_of(form.block), gcc=True
+    )
 
 
 def _meaning(form: BurstScoresForm) -> Any:
@@ -79,12 +79,11 @@ def _meaning(form: BurstScoresForm) -> Any:
 
 
 def _c(form: BurstScoresForm) -> str:
-    turns = form.width // _turn(form.block)
-    looped = turns * _turn(form.block) * form.block.pairs if turns > 1 else 0
+    looped = looped_steps(form.block, form.width) * form.block.pairs
     fields = {
         "MASK": "const uint8_t *hidden, " if form.masked else "",
-        "SEEN": "if (!hidden[j]) " if form.masked else "",
-        "KEY": lines(_key(form.block, form.width)),
+        "RUNS": _SEEN if form.masked else _WHOLE,
+        "KEYS": lines(_keys(form.block, form.width)),
         "CLOBBERED": clobbered(("r0", "r1")),
         "DECLARED": f"  const int32_t *const turns = words + {looped};\n" if looped else "",
         "END": '[turns] "m"(turns), ' if looped else "",
@@ -95,36 +94,11 @@ def _c(form: BurstScoresForm) -> str:
     return filled(_C, fields)
 
 
-def _turn(block: Block) -> int:
-    """Return the steps of a turn of the loop."""
-    return block.unroll * AT_ONCE[block.pairs]
-
-
-def _key(block: Block, width: int) -> list[str]:
-    """Return the instructions for a key."""
-    turn, first = _turn(block), 3 + 2 * block.pairs
-    sums, words = REGISTERS[3:first], REGISTERS[first:]
-    turns, rest = divmod(width, turn)
-    body = cleared(sums)
-    if turns > 1:
-        again = [f"add r1, r1, #{turn}", "ldr r2, %[turns]", "cmp r0, r2", "bne 1b"]
-        body += ["1:", *_steps(block, sums, words, range(turn)), *again]
-        body += _steps(block, sums, words, range(rest))
-    else:
-        body += _steps(block, sums, words, range(width))
-    return [*body, *parted(sums, "r2"), *_kept(sums, words)]
-
-
-def _steps(block: Block, sums: Sequence[str], words: Sequence[str], steps: range) -> list[str]:
-    """Return the instructions of some steps, whose bytes lie behind the pointer."""
-    at_once, found = AT_ONCE[block.pairs], []
-    for first in range(0, len(steps), at_once):
-        group = steps[first : first + at_once]
-        found.append(f"ldm r0!, {listed(words[: len(group) * block.pairs])}")
-        for n, step in enumerate(group):
-            found.append(f"ldrsb r2, [r1, #{step}]")
-            found += multiplied(sums, words[n * block.pairs : (n + 1) * block.pairs], "r2")
-    return found
+def _keys(block: Block, width: int) -> list[str]:
+    """Return the instructions for keys side by side, of which there is one at least."""
+    following = ["ldr r1, %[k]", f"add r1, r1, #{width}", "str r1, %[k]"]
+    again = ["ldr r0, %[end]", "cmp r0, r1", "beq 4f", "ldr r0, %[words]", "b 3b", "4:"]
+    return ["3:", *summed(block, width), *_kept(*places(block)), *following, *again]
 
 
 def _kept(scores: Sequence[str], spare: Sequence[str]) -> list[str]:
@@ -133,7 +107,12 @@ def _kept(scores: Sequence[str], spare: Sequence[str]) -> list[str]:
     Few are, so that they are compared before they are told apart.
     """
     tops = tuple(r for r in REGISTERS if r == "r2" or r in spare)[: len(scores)]
-    found = ["ldr r0, %[scores]", "ldr r1, %[tops]", f"stm r0, {listed(scores)}"]
+    found = [
+        "ldr r0, %[scores]",
+        "ldr r1, %[tops]",
+        f"stm r0!, {listed(scores)}",
+        "str r0, %[scores]",
+    ]
     found += [f"ldm r1, {listed(tops)}", f"cmp {scores[0]}, {tops[0]}"]
     pairs = list(zip(scores, tops, strict=True))
     for first in range(1, len(pairs), CHAIN):
@@ -146,14 +125,14 @@ def _kept(scores: Sequence[str], spare: Sequence[str]) -> list[str]:
 
 
 _C = """
-/* A block of queries times a key; a function, so that registers are saved at once. */
-static __attribute__((noinline)) void @NAME@_key(const int32_t *words, const int8_t *k,
-    int32_t *scores, int32_t *tops) {
+/* A block of queries times some keys; a function, so that registers are saved at once. */
+static __attribute__((noinline)) void @NAME@_keys(const int32_t *words, const int8_t *k,
+    int32_t *scores, int32_t *tops, const int8_t *end) {
 @DECLARED@  register const int32_t *x __asm__("r0") = words;
   register const int8_t *w __asm__("r1") = k;
-  __asm__ volatile(@KEY@
-      : "+r"(x), "+r"(w)
-      : @END@[scores] "m"(scores), [tops] "m"(tops)
+  __asm__ volatile(@KEYS@
+      : "+r"(x), "+r"(w), [k] "+m"(k), [scores] "+m"(scores)
+      : @END@[tops] "m"(tops), [words] "m"(words), [end] "m"(end)
       : @CLOBBERED@);
 }
 
@@ -163,10 +142,24 @@ static void @NAME@(const int32_t *words, const int8_t *k, @MASK@int32_t *scores,
   for (int32_t r = 0; r < @ROWS@; ++r) {
     tops[r] = INT32_MIN;
   }
-  for (int32_t j = 0; j < keys; ++j) {
-    @SEEN@@NAME@_key(words, k, scores, tops);
-    k += @WIDTH@;
-    scores += @ROWS@;
+@RUNS@}
+"""
+
+_WHOLE = """\
+  if (keys > 0) {
+    @NAME@_keys(words, k, scores, tops, k + keys * @WIDTH@);
   }
-}
+"""
+
+_SEEN = """\
+  for (int32_t first = 0; first < keys;) {
+    int32_t j = first;
+    while (j < keys && !hidden[j]) {
+      ++j;
+    }
+    if (j > first) {
+      @NAME@_keys(words, k + first * @WIDTH@, scores + first * @ROWS@, tops, k + j * @WIDTH@);
+    }
+    first = j + 1;
+  }
 """

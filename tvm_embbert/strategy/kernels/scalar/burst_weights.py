@@ -9,7 +9,6 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.form import BURST, Block, Word, filled
-from tvm_embbert.strategy.kernels.scalar.sums import guard_of
 from tvm_embbert.strategy.kernels.scalar.weights import table_index
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
 
@@ -59,7 +58,7 @@ def burst_weights(block: Block, width: int, masked: bool, shifted: bool) -> Intr
         "NAME": name,
     }
     meaning = _meaning(block, width, masked, shifted)
-    return Intrinsic(name, filled(_C, fields), meaning, ("keys",), guard=guard_of(block))
+    return Intrinsic(name, filled(_C, fields), meaning, ("keys",))
 
 
 def _weighed(r: int) -> str:

@@ -9,8 +9,10 @@ import numpy as np
 from tvm.script import tirx as T
 
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
+from tvm_embbert.strategy.kernels.scalar.burst_taps import MOST_TAPS, burst_taps
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
+    BURST,
     LONG,
     LONG_STEPS,
     RISCV,
@@ -43,7 +45,7 @@ class ScalarCausalConvolution(Implementation):
 
     def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
         """Return the group's rows, those summed together, and how their loop is unrolled."""
-        ways = (Knob("multiply", (LONG, SPLIT), LONG),) if self.isa == ARM else ()
+        ways = (Knob("multiply", (LONG, SPLIT, BURST), LONG),) if self.isa == ARM else ()
         return (
             Knob("group", GROUPS, 8),
             Knob("rows", ROWS, 8),
@@ -72,6 +74,8 @@ class ScalarCausalConvolution(Implementation):
         if self.isa == RISCV:
             return Block(rows, 1, unroll, RISCV_SPLIT)
         wanted = str(config["multiply"])
+        if wanted == BURST and number > MOST_TAPS:
+            wanted = LONG
         return Block(rows, 1, unroll, wanted if number <= LONG_STEPS else SPLIT)
 
 
@@ -106,7 +110,8 @@ class _Form:
 
     @property
     def intrinsics(self) -> tuple[Intrinsic, ...]:
-        return neighbours(self.block.bits), taps(self.block, self.taps)
+        made = burst_taps if self.block.multiply == BURST else taps
+        return neighbours(self.block.bits), made(self.block, self.taps)
 
 
 def _convolution(form: _Form) -> Any:

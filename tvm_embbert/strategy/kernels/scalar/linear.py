@@ -8,13 +8,22 @@ from typing import Any
 import numpy as np
 from tvm.script import tirx as T
 
-from tvm_embbert.strategy.kernels.intrinsic import address
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
+from tvm_embbert.strategy.kernels.scalar.burst import BESIDE
+from tvm_embbert.strategy.kernels.scalar.burst_matrix import (
+    BurstMatrixForm,
+    burst_matrix,
+    burst_weight,
+)
+from tvm_embbert.strategy.kernels.scalar.burst_words import words_beside, words_shape
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
+    BURST,
     LONG_REACH,
     RISCV,
     TRIPLE_REACH,
     TRIPLE_STEPS,
+    UNROLL,
     Block,
     block_knobs,
     block_of,
@@ -48,18 +57,19 @@ class ScalarLinear(Implementation):
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; the matrix is filled up to whole blocks of outputs."""
         weight, bias, multiplier = call.args[-4:-1]
-        block = block_of(self.isa, config, _fits_long(weight), reach=_reach(weight))
-        ragged = weight.shape[0] % block.outputs > 0
-        form = MatrixForm(block, call.output.dtype, bias.ndim == 2, ragged)
-        constants = (interleave(weight, block.outputs), bias, multiplier)
+        first = block_of(self.isa, config, _fits_long(weight), reach=_reach(weight))
+        block = _beside(call, config, first)
+        form = _form(call, block)
+        constants = (_laid_out(form, weight), bias, multiplier)
         tables = tuple(x for x in factors(call) if not isinstance(x, Tensor))
         return Kernel(
             _linear(call, form, constants),
             (*tables, *constants),
-            scratch=(Tensor("words", (weight.shape[1], block.pairs), "int32"),),
+            scratch=(Tensor("words", words_shape(block, weight.shape[1]), "int32"),),
             row_block=block.rows,
             dims={"rows": call.rows},
-            intrinsics=(words(block), matrix(form)),
+            in_place=_taken(call),
+            intrinsics=_intrinsics(form),
         )
 
 
@@ -96,6 +106,42 @@ def _reach(weight: Array) -> int:
     return steps if steps < weight.shape[1] else 0
 
 
+def _taken(call: IntegerCall) -> str:
+    """Return the last input: its rows are packed before those of the result are stored."""
+    return [x.name for x in factors(call) if isinstance(x, Tensor)][-1]
+
+
+def _beside(call: IntegerCall, config: Config, block: Block) -> Block:
+    """Return the block with the rows that leave bytes no pointer, where all inputs are turns."""
+    widths = [int(x.shape[-1]) for x in factors(call)]
+    most = max(4, block.unroll)
+    turns = [n for n in UNROLL if 4 <= n <= most and all(w % n == 0 for w in widths)]
+    if block.multiply != BURST or int(config["rows"]) != 2 * BESIDE or not turns:
+        return block
+    return Block(2 * BESIDE, 1, turns[-1], BURST)
+
+
+def _form(call: IntegerCall, block: Block) -> MatrixForm | BurstMatrixForm:
+    weight, bias, _, shift = call.args[-4:]
+    outputs, steps = weight.shape
+    if block.multiply == BURST:
+        return BurstMatrixForm(block, call.output.dtype, bias.ndim == 2, steps, outputs, shift)
+    return MatrixForm(block, call.output.dtype, bias.ndim == 2, outputs % block.outputs > 0)
+
+
+def _laid_out(form: MatrixForm | BurstMatrixForm, weight: Array) -> Array:
+    if isinstance(form, BurstMatrixForm):
+        return burst_weight(form, weight)
+    return interleave(weight, form.block.outputs)
+
+
+def _intrinsics(form: MatrixForm | BurstMatrixForm) -> tuple[Intrinsic, Intrinsic]:
+    """Return what packs rows, and what multiplies them."""
+    if isinstance(form, BurstMatrixForm):
+        return (words_beside if form.beside else words)(form.block), burst_matrix(form)
+    return words(form.block), matrix(form)
+
+
 @dataclass(frozen=True)
 class _Buffers:
     inputs: list[Buffer]
@@ -106,7 +152,9 @@ class _Buffers:
     words: Buffer
 
 
-def _linear(call: IntegerCall, form: MatrixForm, constants: tuple[Array, ...]) -> Any:
+def _linear(
+    call: IntegerCall, form: MatrixForm | BurstMatrixForm, constants: tuple[Array, ...]
+) -> Any:
     size = form.block.rows
     with prim_func("linear_scalar") as tir:
         rows = tir.dim("rows")
@@ -140,28 +188,24 @@ def _declare(
         [tir.tensor(n, c.shape, str(c.dtype)) for n, c in zip(names, constants, strict=True)],
         call.args[-1],
         tir.tensor("result", (rows, call.output.shape[-1]), call.output.dtype),
-        tir.tensor("words", (constants[0].shape[1], block.pairs), "int32"),
+        tir.tensor("words", words_shape(block, call.args[-4].shape[1]), "int32"),
     )
 
 
-def _compute(b: _Buffers, form: MatrixForm, first: Expr, count: Expr) -> None:
+def _compute(b: _Buffers, form: MatrixForm | BurstMatrixForm, first: Expr, count: Expr) -> None:
     """Pack a block of rows, and multiply them by the matrix."""
+    pack, multiply = _intrinsics(form)
     step = 0
     for x in b.inputs:
         width = int(x.shape[-1])
-        words(form.block)(address(x[first, 0]), address(b.words[step, 0]), count, width)
+        start = words_shape(form.block, step)[0]
+        pack(address(x[first, 0]), address(b.words[start]), count, width)
         step += width
     index = [] if b.index is None else [address(b.index[first])]
     picked = [] if b.index is None else [int(b.constants[1].shape[0])]
     starts = [address(c[(0,) * len(c.shape)]) for c in b.constants]
-    matrix(form)(
-        address(b.words[0, 0]),
-        *index,
-        *starts,
-        b.shift,
-        address(b.result[first, 0]),
-        step,
-        int(b.result.shape[1]),
-        count,
-        *picked,
-    )
+    # Bursts have the shift and the sizes in their code.
+    burst = isinstance(form, BurstMatrixForm)
+    shift, sizes = ([], []) if burst else ([b.shift], [step, int(b.result.shape[1])])
+    result = address(b.result[first, 0])
+    multiply(address(b.words[0]), *index, *starts, *shift, result, *sizes, count, *picked)

@@ -28,7 +28,16 @@ def neighbours(bits: int) -> Intrinsic:
     """
     name = f"te_scalar_neighbours_{bits}"
     dims = ("taps", "group", "before", "rows", "channels")
-    return Intrinsic(name, filled(_NEIGHBOURS, {"NAME": name, "BITS": bits}), _words(bits), dims)
+    eight = "".join(map(_neighbour, range(8)))
+    fields = {"EIGHT": eight, "NAME": name, "BITS": bits}
+    return Intrinsic(name, filled(_NEIGHBOURS, fields), _words(bits), dims)
+
+
+def _neighbour(n: int) -> str:
+    return (
+        f"    high = from[{n + 1} * channels];\n"
+        f"    words[{n}] = low + high * (1 << @BITS@), low = high;\n"
+    )
 
 
 def taps(block: Block, number: int) -> Intrinsic:
@@ -40,7 +49,7 @@ def taps(block: Block, number: int) -> Intrinsic:
     return Intrinsic(
         name,
         source,
-        _meaning(block, number),
+        taps_meaning(block, number),
         ("group", "outputs"),
         (),
         guard_of(block),
@@ -67,7 +76,8 @@ def _words(bits: int) -> Any:
     return tir.prim_func
 
 
-def _meaning(block: Block, number: int) -> Any:
+def taps_meaning(block: Block, number: int) -> Any:
+    """Return what taps of words mean, however they are multiplied."""
     with prim_func("taps") as tir:
         group, outputs = tir.dim("group"), tir.dim("outputs")
         words = tir.tensor("words", (number + group - 1,), "int32")
@@ -98,6 +108,9 @@ static void @NAME@(const int8_t *x, int32_t first, int32_t channel, int32_t *wor
   low = *from;
   if (y < 0) { /* The row in front of the first is zero. */
     *words++ = low * (1 << @BITS@);
+  }
+  for (; left > 8; left -= 8) {
+@EIGHT@    from += 8 * channels, words += 8;
   }
   for (; left > 2; left -= 2) {
     from += channels, high = *from;

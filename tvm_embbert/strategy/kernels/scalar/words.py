@@ -67,12 +67,13 @@ def _meaning(block: Block) -> Any:
         to = tir.tensor("words", (width, block.pairs), "int32")
         with tir.loop("k", width) as k:
             for n, word in enumerate(block.layout):
-                low, high = _element(x, word.low, k), _element(x, word.high, k)
+                low, high = element_of(x, word.low, k), element_of(x, word.high, k)
                 tir.store(to, (k, n), low + high * (1 << word.bits))
     return tir.prim_func
 
 
-def _element(x: Buffer, row: int, k: Expr) -> Expr:
+def element_of(x: Buffer, row: int, k: Expr) -> Expr:
+    """Return an element, int32, of a row or, where it is lacking, of the last; for meanings."""
     return widened(x[T.min(row, x.shape[0] - 1), k])
 
 
