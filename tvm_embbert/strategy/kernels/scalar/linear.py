@@ -107,8 +107,8 @@ def _reach(weight: Array) -> int:
 
 
 def _taken(call: IntegerCall) -> str:
-    """Return the last input: its rows are packed before those of the result are stored."""
-    return [x.name for x in factors(call) if isinstance(x, Tensor)][-1]
+    """Return the last input, if any: its rows are packed before the result's are stored."""
+    return ["", *(x.name for x in factors(call) if isinstance(x, Tensor))][-1]
 
 
 def _beside(call: IntegerCall, config: Config, block: Block) -> Block:
