@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tvm_embbert.errors import DeviceError, UsageError
+from tvm_embbert.errors import FarmError, UsageError
 from tvm_embbert.target_file import load_target
 from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.farm import FarmMeter
@@ -70,7 +70,7 @@ class Farm:
                 meter = FarmMeter(load_target("mps2-an386"), self.tracker, KEY)
                 if meter.servers() == len(self.servers):
                     return meter
-            except (UsageError, DeviceError):
+            except (UsageError, FarmError):
                 pass
             assert time.monotonic() < until, "the farm did not start"
             time.sleep(0.5)

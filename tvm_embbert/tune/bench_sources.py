@@ -1,8 +1,8 @@
 """The C of a program that holds candidates: it runs one that is asked for, and compares.
 
 The program poses as a model, so that everything that can run a model can run it. Its ids are the
-number of a candidate and a phase: :data:`PREPARE` fills the memory, :data:`RUN` runs the kernel
-alone, :data:`CHECK` compares every byte of the result and of the margins around what may be
+number of a candidate and a phase of :mod:`tvm_embbert.tune.bench`: PREPARE fills the memory, RUN
+runs the kernel alone, CHECK compares every byte of the result and of the margins around what may be
 written; logit 0 is then 1 if any differs.
 """
 
@@ -10,44 +10,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from tvm_embbert.codegen.library import ARITHMETIC
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.codegen.sources import print_kernels
-from tvm_embbert.measure.sources import RUNTIME, ModelSources
+from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.strategy.knobs import OPTIMIZE
+from tvm_embbert.tune.bench import NAME, kernel_file
 from tvm_embbert.tune.candidate import Candidate
 
-PREPARE, RUN, CHECK = 0, 1, 2
+BLOB = "blob.bin"
 _ALIGNMENT, _MARGIN, _FILL = 16, 32, 0x5A
-_NAMES = Names("bench")
+_NAMES = Names(NAME)
 
 
-def write_bench(candidates: Sequence[Candidate], folder: Path) -> ModelSources:
-    """Write the program's sources into a folder.
-
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        In the order of their numbers.
-    folder : Path
-        Exists, and is empty.
-    """
+def bench_files(candidates: Sequence[Candidate]) -> dict[str, bytes]:
+    """Return the program's files by their names, the candidates in the order of their numbers."""
     writer = _Writer()
     for candidate in candidates:
         writer.add(candidate)
-    (folder / f"{_NAMES.prefix}.h").write_text(_HEADER, encoding="utf-8")
-    (folder / ARITHMETIC).write_text((RUNTIME / "include" / ARITHMETIC).read_text("utf-8"))
-    (folder / "blob.bin").write_bytes(bytes(writer.blob))
-    files = {**writer.kernel_files(), "bench.c": writer.text(folder / "blob.bin")}
     internal = "".join(f"{p};\n" for p in writer.prototypes())
-    (folder / f"{_NAMES.prefix}_internal.h").write_text(f"#include <stdint.h>\n{internal}")
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return ModelSources("bench", tuple(folder / name for name in files), folder)
+    texts = {
+        f"{_NAMES.prefix}.h": _HEADER,
+        f"{_NAMES.prefix}_internal.h": f"#include <stdint.h>\n{internal}",
+        ARITHMETIC: (RUNTIME / "include" / ARITHMETIC).read_text("utf-8"),
+        **writer.kernel_files(),
+        "bench.c": writer.text(),
+    }
+    return {**{n: text.encode("utf-8") for n, text in texts.items()}, BLOB: bytes(writer.blob)}
 
 
 @dataclass
@@ -112,17 +104,12 @@ class _Writer:
         numbered = enumerate(self._candidates)
         return [c.function.prototype(_NAMES.symbol(f"kernel_{n}")) for n, c in numbered]
 
-    def text(self, blob: Path) -> str:
+    def text(self) -> str:
         """Return the program around the kernels."""
-        head = _PROLOGUE.format(blob=blob, ram=self._ram)
+        head = _PROLOGUE.format(blob=BLOB, ram=self._ram)
         table = ",\n  ".join(self._cases)
         tail = _EPILOGUE.format(cases=table, margin=_MARGIN, fill=_FILL, step=_ALIGNMENT)
         return head + "".join(self._calls) + tail
-
-
-def kernel_file(number: int) -> str:
-    """Return the name of the source of a candidate's kernel and its intrinsics."""
-    return f"kernel_{number}.c"
 
 
 def _printed(number: int, candidate: Candidate) -> str:
