@@ -14,12 +14,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
-import psutil
 from loopback import farm
 
 from tvm_embbert.compiler import quantize_model
@@ -64,7 +62,7 @@ class TimedMeter(Meter):
 class Session:
     """A session's records, how many it measured, and its seconds.
 
-    `seconds` in all, `measuring` those in which it waited for the meter, `own` and `servers` of the
+    `seconds` in all, `measuring` those in which it waited for the meter, `own` of the
     processor's time.
     """
 
@@ -73,7 +71,6 @@ class Session:
     seconds: float
     measuring: float
     own: float
-    servers: float = 0.0
 
 
 def session(tasks: Sequence[Task], meter: Meter, options: SearchOptions) -> Session:
@@ -97,15 +94,7 @@ def on_farm(tasks: Sequence[Task], servers: int, options: SearchOptions) -> Sess
     with tempfile.TemporaryDirectory() as folder, farm(Path(folder), KEY, cores) as made:
         meter = made.meter(load_target(TARGET))
         meter.measure([Candidate(task, {}) for task in tasks])  # the first image is read from disk
-        before = sum(map(processor_seconds, made.servers))
-        done = session(tasks, meter, options)
-        return replace(done, servers=sum(map(processor_seconds, made.servers)) - before)
-
-
-def processor_seconds(server: Popen[bytes]) -> float:
-    """Return the processor's seconds of a server and of all that it started and that ended."""
-    times = psutil.Process(server.pid).cpu_times()
-    return times.user + times.system + times.children_user + times.children_system
+        return session(tasks, meter, options)
 
 
 def chosen_tasks() -> list[Task]:
@@ -138,7 +127,6 @@ def figures(sessions: Sequence[Session]) -> dict[str, Any]:
         "seconds": spread([one.seconds for one in sessions]),
         "seconds_of_searching": spread([one.seconds - one.measuring for one in sessions]),
         "processor_seconds_of_the_session": spread([one.own for one in sessions]),
-        "processor_seconds_of_the_servers": spread([one.servers for one in sessions]),
     }
 
 

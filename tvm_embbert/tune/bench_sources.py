@@ -19,10 +19,10 @@ from tvm_embbert.codegen.sources import print_kernels
 from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.strategy.knobs import OPTIMIZE
 from tvm_embbert.tune.bench import NAME, kernel_file
+from tvm_embbert.tune.bench_text import MARGIN, Blob, header, memory, stride
 from tvm_embbert.tune.candidate import Candidate
 
 BLOB = "blob.bin"
-_ALIGNMENT, _MARGIN, _FILL = 16, 32, 0x5A
 _NAMES = Names(NAME)
 
 
@@ -33,41 +33,40 @@ def bench_files(candidates: Sequence[Candidate]) -> dict[str, bytes]:
         writer.add(candidate)
     internal = "".join(f"{p};\n" for p in writer.prototypes())
     texts = {
-        f"{_NAMES.prefix}.h": _HEADER,
+        f"{_NAMES.prefix}.h": header(outputs=1),
         f"{_NAMES.prefix}_internal.h": f"#include <stdint.h>\n{internal}",
         ARITHMETIC: (RUNTIME / "include" / ARITHMETIC).read_text("utf-8"),
         **writer.kernel_files(),
         "bench.c": writer.text(),
     }
-    return {**{n: text.encode("utf-8") for n, text in texts.items()}, BLOB: bytes(writer.blob)}
+    return {**{n: text.encode("utf-8") for n, text in texts.items()}, BLOB: bytes(writer.blob.data)}
 
 
 @dataclass
 class _Writer:
-    blob: bytearray = field(default_factory=bytearray)
-    _places: dict[bytes, int] = field(default_factory=dict)
+    blob: Blob = field(default_factory=Blob)
     _candidates: list[Candidate] = field(default_factory=list)
     _calls: list[str] = field(default_factory=list)
     _cases: list[str] = field(default_factory=list)
-    _ram: int = _MARGIN
+    _ram: int = MARGIN
 
     def add(self, candidate: Candidate) -> None:
         """Add a candidate: its values to the blob, and the code that calls it."""
         number = len(self._candidates)
         self._candidates.append(candidate)
-        copies, values, offset = [], [], _MARGIN
+        copies, values, offset = [], [], MARGIN
         for argument in candidate.arguments():
             if not isinstance(argument.value, np.ndarray):
                 values.append(str(argument.value))
                 continue
-            place, size = self._place(argument.value), argument.value.nbytes
+            place, size = self.blob.add(argument.value), argument.value.nbytes
             if argument.constant:
                 values.append(f"(const void *)(blob + {place})")
                 continue
             # Inputs are read from RAM, as they will be.
             copies.append(f"  memcpy(ram + {offset}, blob + {place}, {size});\n")
             values.append(f"(const void *)(ram + {offset})")
-            offset += _stride(size)
+            offset += stride(size)
         offset, written = self._memory(candidate, offset, values)
         values += [str(d) for d in candidate.dims()]
         self._calls.append(_CALL.format(n=number, copies="".join(copies), call=", ".join(values)))
@@ -78,22 +77,13 @@ class _Writer:
         result = offset
         for size in candidate.written():
             values.append(f"(void *)(ram + {offset})")
-            offset += _stride(size)
+            offset += stride(size)
         return offset, result
 
     def _case(self, number: int, candidate: Candidate, result: int) -> str:
         expected = candidate.expected
-        place, size = self._place(expected), expected.nbytes
+        place, size = self.blob.add(expected), expected.nbytes
         return f"{{prepare_{number}, run_{number}, ram + {result}, blob + {place}, {size}}}"
-
-    def _place(self, array: np.ndarray) -> int:
-        """Return where values lie in the blob, each content once."""
-        content = np.ascontiguousarray(array).tobytes()
-        if content not in self._places:
-            self.blob += bytes(-len(self.blob) % _ALIGNMENT)
-            self._places[content] = len(self.blob)
-            self.blob += content
-        return self._places[content]
 
     def kernel_files(self) -> dict[str, str]:
         """Return the kernels' sources, each its own: what is inlined must not depend on others."""
@@ -106,9 +96,9 @@ class _Writer:
 
     def text(self) -> str:
         """Return the program around the kernels."""
-        head = _PROLOGUE.format(blob=BLOB, ram=self._ram)
+        head = _INCLUDES + memory(BLOB, self._ram)
         table = ",\n  ".join(self._cases)
-        tail = _EPILOGUE.format(cases=table, margin=_MARGIN, fill=_FILL, step=_ALIGNMENT)
+        tail = _EPILOGUE.format(cases=table)
         return head + "".join(self._calls) + tail
 
 
@@ -119,36 +109,9 @@ def _printed(number: int, candidate: Candidate) -> str:
     return print_kernels(_NAMES, {f"kernel_{number}": candidate.function}, called, at)
 
 
-def _stride(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT + _MARGIN
-
-
-_HEADER = """\
-#ifndef TVMGEN_BENCH_H
-#define TVMGEN_BENCH_H
-#include <stddef.h>
-#include <stdint.h>
-#define TVMGEN_BENCH_MAX_LENGTH 2
-#define TVMGEN_BENCH_NUM_OUTPUTS 1
-#define TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE 16
-#define TVMGEN_BENCH_WORKSPACE_POOL_SIZE TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE
-#define TVMGEN_BENCH_WORKSPACE_POOL_ALIGNMENT 16
-#define TVMGEN_BENCH_WORKSPACE_POOLS(POOL) POOL(sram, TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE)
-int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
-    size_t sram_size);
-#endif
-"""
-
-_PROLOGUE = """\
+_INCLUDES = """\
 #include "tvmgen_bench.h"
 #include "tvmgen_bench_internal.h"
-#include <string.h>
-
-__asm__(".section .rodata.blob, \\"a\\"\\n.balign 16\\n.global blob\\nblob:\\n"
-        ".incbin \\"{blob}\\"\\n.text\\n");
-extern const uint8_t blob[];
-static uint8_t ram[{ram}] __attribute__((aligned(16)));
-
 """
 
 _CALL = """\
@@ -170,16 +133,6 @@ static const struct bench_case cases[] = {{
   {cases}
 }};
 
-static int margins_differ(const struct bench_case *c) {{
-  const uint8_t *const behind = c->result + ((c->size + {step}u - 1u) & ~({step}u - 1u));
-  for (uint32_t i = 0; i < {margin}u; ++i) {{
-    if (c->result[(int32_t)i - {margin}] != {fill} || behind[i] != {fill}) {{
-      return 1;
-    }}
-  }}
-  return 0;
-}}
-
 int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
     size_t sram_size) {{
   (void)length, (void)sram, (void)sram_size;
@@ -187,10 +140,10 @@ int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, 
   if (ids[1] == 1) {{
     c->run();
   }} else if (ids[1] == 0) {{
-    memset(ram, {fill}, sizeof(ram));
+    fill();
     c->prepare();
   }} else {{
-    logits[0] = memcmp(c->result, c->expected, c->size) != 0 || margins_differ(c);
+    logits[0] = (int16_t)differs(c->result, c->expected, c->size);
   }}
   return 0;
 }}
