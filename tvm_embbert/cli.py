@@ -2,7 +2,7 @@
 
 Exit codes: 0 success; 1 unexpected failure; 2 wrong arguments; 3 bad input (model, target, data);
 4 over the device's budget; 5 a tool is missing or failed; 6 the device failed; 7 the image differs
-from the integer reference.
+from the integer reference; 128 and the signal's number (130 for Ctrl-C) if one ended it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from importlib import import_module
 
 from tvm_embbert import __version__
 from tvm_embbert.errors import EmbBertError
+from tvm_embbert.interrupt import Interruptible
 
 COMMANDS = {
     "targets": "list the devices",
@@ -37,14 +38,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     warnings.filterwarnings("always", category=UserWarning, module="tvm_embbert")
     warnings.formatwarning = _format_warning
+    with Interruptible() as interruptible:
+        code = _run(options, interruptible)
+    if interruptible.signal:
+        print("interrupted", file=sys.stderr)
+        return 128 + interruptible.signal
+    return code
+
+
+def _run(options: argparse.Namespace, interruptible: Interruptible) -> int:
+    """Run the command; errors that follow from a signal are not worth a word."""
     try:
         command = import_module(f"tvm_embbert.commands.{options.command}")
         return int(command.run(options))
     except EmbBertError as error:
-        _show_error(error, options.json)
+        if not interruptible.signal:
+            _show_error(error, options.json)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader has gone; Python would complain once more when it flushes at exit.

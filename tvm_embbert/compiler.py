@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,16 +155,19 @@ def compile_model(
     device = load_target(target) if isinstance(target, str) else target
     device = with_budget(device, ram, flash)
     loaded = model if isinstance(model, Model) else load_model(model)
+    spent = memory if ram is None else replace(memory, arena=max(0, ram - SYSTEM_BYTES))
 
     def compiled(length: int | None) -> CompiledModel:
         module = quantize_model(loaded, length, sentences, progress)
         tuned = choose_schedules(schedules, device.core)
-        spent = memory if ram is None else replace(memory, arena=max(0, ram - SYSTEM_BYTES))
         lowered = lower_model(loaded, module, device, name, overrides, spent, tuned)
         return build(lowered, out, loaded, measure, debug)
 
-    if max_length != FIT:
-        return compiled(_tokens(max_length))
+    return _longest(compiled) if max_length == FIT else compiled(_tokens(max_length))
+
+
+def _longest(compiled: Callable[[int | None], CompiledModel]) -> CompiledModel:
+    """Return a model compiled for its own greatest length, or for the greatest that fits."""
     try:
         return compiled(None)
     except BudgetError as error:

@@ -90,3 +90,9 @@ class DeviceError(EmbBertError):
     """The image on the emulator or the board hung, crashed or answered nonsense."""
 
     exit_code = 6
+
+
+class FarmError(EmbBertError):
+    """A farm's tracker does not answer, its servers have gone, or one of them cannot measure."""
+
+    exit_code = 6

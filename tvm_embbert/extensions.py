@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tvm_embbert.errors import InputError
+from tvm_embbert.errors import EmbBertError, InputError
 
 
 def load_modules(package: str) -> None:
@@ -34,20 +34,23 @@ def load_entry_points(group: str) -> None:
 
 
 def load_entry_point(
-    entry: EntryPoint, supported: str, convert: Callable[[Any], Any] = lambda found: found
+    entry: EntryPoint,
+    supported: str,
+    convert: Callable[[Any], Any] = lambda found: found,
+    raised: type[EmbBertError] = InputError,
 ) -> Any:
     """Return what an entry point of another package names, converted.
 
     Raises
     ------
-    InputError
+    InputError, or what `raised` names
         It cannot be loaded, or is nothing that can be converted; `supported` says what can.
     """
     try:
         return convert(entry.load())
     # Other packages' code runs here; whatever it raises, the user must learn whose it is.
     except Exception as error:
-        raise InputError(
+        raise raised(
             f"The entry point {entry.name!r} cannot be loaded: {error}",
             where=f"{entry.group}: {entry.value}",
             supported=supported,

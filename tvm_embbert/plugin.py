@@ -11,7 +11,7 @@ from typing import Any
 
 PIPELINE = "tvm_embbert"
 MEASURE = "tvm_embbert.measure"
-"""Name of the function that measures an image of candidates."""
+"""Name of the function that builds a program of candidates and measures them."""
 
 
 def register() -> None:
@@ -37,8 +37,8 @@ def _pipeline(**_options: Any) -> Any:
     return tvm.transform.module_pass(run, opt_level=0, name=PIPELINE)
 
 
-def _measure(image: Any, request: Any) -> str:
-    """Measure an image of candidates; see :func:`tvm_embbert.tune.served.measure`."""
+def _measure(files: Any, request: Any) -> str:
+    """Measure a program of candidates; see :func:`tvm_embbert.tune.served.measure`."""
     from tvm_embbert.tune.served import measure
 
-    return measure(bytes(image), str(request))
+    return measure(bytes(files), str(request))

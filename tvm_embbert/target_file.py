@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from tvm_embbert.errors import TargetError
+from tvm_embbert.extensions import load_entry_point
 from tvm_embbert.resources import targets_folder
 from tvm_embbert.target import Core, Emulator, Memory, Region, Target
 from tvm_embbert.target_checks import nearest, require_text
@@ -93,16 +94,9 @@ def _folders(search: Sequence[Path]) -> list[Path]:
 
 
 def _entry_folder(entry: EntryPoint) -> Path:
-    try:
-        return Path(entry.load())
-    # Other packages' code runs here; whatever it raises, the user must learn whose it is.
-    except Exception as error:
-        raise TargetError(
-            f"The entry point {entry.name!r} does not resolve to a folder: {error}",
-            where=f"{GROUP}: {entry.value}",
-            supported="an attribute that holds the path of a folder",
-            hint="Repair or uninstall the package that declares it.",
-        ) from error
+    supported = "an attribute that holds the path of a folder"
+    folder: Path = load_entry_point(entry, supported, Path, TargetError)
+    return folder
 
 
 def _require_folder(folder: Path, origin: str) -> None:

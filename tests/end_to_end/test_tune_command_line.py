@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
+import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from flow import SHAPES, model_folder
 
 pytestmark = pytest.mark.emulator
 
+MARK = "TVM_EMBBERT_TEST_SESSION"
 TARGET, CORE = "virt-rv32v", "rv32imc-zve32x"
 TUNE = (
     "--target",
@@ -57,31 +63,86 @@ def whole(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def killed(model: Path, out: Path, lines: int) -> int:
-    """Start a session, kill -9 it once its log has some lines; returns how many it kept."""
-    log = out / "trials.jsonl"
-    with subprocess.Popen(line("tune", model, *TUNE, "--out", out, "--json")) as process:
-        while process.poll() is None:
-            if log.exists() and log.read_bytes().count(b"\n") >= lines:
-                break
+@dataclass
+class Cut:
+    """A session in a process of its own; its children are found by a variable of theirs."""
+
+    model: Path
+    out: Path
+    temporary: Path
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def log(self) -> bytes:
+        log = self.out / "trials.jsonl"
+        return log.read_bytes() if log.exists() else b""
+
+    def start(self) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "TMPDIR": str(self.temporary), MARK: self.name}
+        arguments = ("tune", self.model, *TUNE, "--out", self.out, "--resume", "--json")
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            line(*arguments), env=environment, stdout=pipe, stderr=pipe, process_group=0
+        )
+
+    def programs(self) -> dict[int, str]:
+        """Return the names of all processes of the session that run."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"{MARK}={self.name}".encode() in (folder / "environ").read_bytes():
+                    found[int(folder.name)] = (folder / "comm").read_text().strip()
+        return found
+
+    def busy(self, process: subprocess.Popen[bytes], program: str) -> None:
+        """Wait until a batch more is in the log, and a program runs once more."""
+        lines = self.log.count(b"\n")
+        while self.log.count(b"\n") <= lines or program not in self.programs().values():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+
+    def left(self) -> list[str]:
+        """Return temporary files but for the folder that PyTorch has for all processes."""
+        names = [path.name for path in self.temporary.iterdir()]
+        return [name for name in names if not name.startswith("torchinductor")]
+
+    def gone(self) -> None:
+        """Wait for the last of the session's processes, a short while."""
+        until = time.monotonic() + 3.0
+        while self.programs():
+            assert time.monotonic() < until, f"left behind: {self.programs()}"
             time.sleep(0.05)
-        assert process.poll() is None, "it ended before it could be killed"
-        process.kill()
-    return log.read_bytes().count(b"\n") - 1
 
 
-def test_killed_and_resumed_ends_like_uninterrupted(
-    model: Path, whole: Path, tmp_path: Path
-) -> None:
-    kept = killed(model, tmp_path / "cut", 4)
-    before = (tmp_path / "cut" / "trials.jsonl").read_bytes()
-    done = command("tune", model, *TUNE, "--out", tmp_path / "cut", "--resume", "--json")
+def test_signals_end_all_and_lose_nothing(model: Path, whole: Path, tmp_path: Path) -> None:
+    """Ended while compilers or emulators run, in each way once; then it ends as if never cut."""
+    cut = Cut(model, tmp_path / "cut", tmp_path / "temporary")
+    cut.temporary.mkdir()
+    sent = [
+        ("cc1", (signal.SIGINT,)),
+        ("qemu-system-ris", (signal.SIGTERM,)),
+        ("cc1", (signal.SIGINT, signal.SIGINT)),
+        ("qemu-system-ris", (signal.SIGKILL,)),
+        ("cc1", (signal.SIGKILL,)),
+    ]
+    for program, signals in sent:
+        with cut.start() as process:
+            cut.busy(process, program)
+            kept = cut.log
+            for number in signals:
+                # To all of the group, as a terminal does.
+                os.killpg(process.pid, number)
+            _, errors = process.communicate(timeout=20)
+        cut.gone()
+        assert cut.log.startswith(kept)
+        if signal.SIGKILL not in signals:
+            assert process.returncode == 128 + signals[0]
+            assert errors.decode().splitlines()[-1] == "interrupted"
+            assert cut.left() == []
+    done = command("tune", model, *TUNE, "--out", cut.out, "--resume", "--json")
     assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
-    after = (tmp_path / "cut" / "trials.jsonl").read_bytes()
-    assert after.startswith(before[: before.rfind(b"\n") + 1])
-    assert summary["trials"]["measured"] > kept
-    assert records(tmp_path / "cut") == records(whole)
+    assert cut.log.startswith(kept[: kept.rfind(b"\n") + 1])
+    assert records(cut.out) == records(whole)
 
 
 def test_another_session_is_not_overwritten(model: Path, whole: Path) -> None:

@@ -7,7 +7,6 @@ wrong results, the first wrong case and the number of cases that it compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +22,10 @@ from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.knobs import OPTIMIZE, Config
 from tvm_embbert.strategy.operator import Implementation, Kernel, Tensor
 from tvm_embbert.target import Target
+from tvm_embbert.tune.bench_text import ALIGNMENT, MARGIN, Blob, header, memory, stride
 
-ALIGNMENT = 16
-MARGIN = 32
-FILL = 0x5A
 RAM = 512 * 1024
 BATCH = 64
-
-
-@dataclass
-class _Blob:
-    """Bytes of all arrays, each content once."""
-
-    data: bytearray = field(default_factory=bytearray)
-    places: dict[bytes, int] = field(default_factory=dict)
-
-    def add(self, array: np.ndarray) -> int:
-        content = np.ascontiguousarray(array).tobytes()
-        if content not in self.places:
-            self.data += bytes(-len(self.data) % ALIGNMENT)
-            self.places[content] = len(self.data)
-            # Kernels may be trusted to read what they are given, and not a byte more.
-            self.data += content
-        return self.places[content]
 
 
 class EmulatedBench:
@@ -56,7 +36,7 @@ class EmulatedBench:
         self._functions: dict[CFunction, str] = {}
         self._intrinsics: dict[str, Intrinsic] = {}
         self._levels: dict[str, Level] = {}
-        self._blob = _Blob()
+        self._blob = Blob()
         self._cases: list[str] = []
         self.labels: list[str] = []
 
@@ -172,7 +152,7 @@ class EmulatedBench:
         for shape, dtype in [(expected.shape, expected.dtype), *_scratch(kernel, case)]:
             values.append(f"{{.pointer = ram + {offset}}}")
             size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-            offset += -(-size // ALIGNMENT) * ALIGNMENT + MARGIN
+            offset += stride(size)
         assert offset < RAM, case.label
         dims = {"rows": case.rows, "before": 0, **_resolved(kernel, case)}
         values += [f"{{.number = {dims[d]}}}" for d in printed.dims]
@@ -189,13 +169,13 @@ class EmulatedBench:
 
     def _sources(self, folder: Path) -> ModelSources:
         (folder / "include").mkdir()
-        (folder / "include" / "tvmgen_bench.h").write_text(_HEADER)
+        (folder / "include" / "tvmgen_bench.h").write_text(header(outputs=3))
         blob = folder / "cases.bin"
         blob.write_bytes(bytes(self._blob.data))
         headers = dict.fromkeys(h for i in self._intrinsics.values() for h in i.headers)
         parts = [f"#include <{h}>\n" for h in headers]
         parts += [f'#include "{ARITHMETIC}"\n#include "{INTERNAL}"\n']
-        parts += [_PROLOGUE.format(blob=blob, ram=RAM, fill=FILL)]
+        parts += ['#include "tvmgen_bench.h"\n', memory(str(blob), RAM), _PROLOGUE]
         parts += [f"{i.c}\n" for i in self._intrinsics.values()]
         for printed, name in self._functions.items():
             parts += ["static ", printed.definition(name), _trampoline(name, printed)]
@@ -203,7 +183,7 @@ class EmulatedBench:
         parts += self._cases
         listed = ",\n".join(f"CASE_{i}" for i in range(len(self._cases)))
         parts.append(f"static const struct test_case cases[] = {{{listed}}};\n")
-        parts.append(_EPILOGUE.format(margin=MARGIN, fill=FILL))
+        parts.append(_EPILOGUE.format(margin=MARGIN))
         source = folder / "bench.c"
         source.write_text("".join(parts))
         others = write_levels(self._levels, folder)
@@ -234,56 +214,25 @@ def _trampoline(name: str, printed: CFunction) -> str:
     return f"{head} {{ {name}({', '.join(arguments)}); }}\n"
 
 
-_HEADER = """\
-#ifndef TVMGEN_BENCH_H
-#define TVMGEN_BENCH_H
-#include <stddef.h>
-#include <stdint.h>
-#define TVMGEN_BENCH_MAX_LENGTH 2
-#define TVMGEN_BENCH_NUM_OUTPUTS 3
-#define TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE 16
-#define TVMGEN_BENCH_WORKSPACE_POOL_SIZE TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE
-#define TVMGEN_BENCH_WORKSPACE_POOL_ALIGNMENT 16
-#define TVMGEN_BENCH_WORKSPACE_POOLS(POOL) POOL(sram, TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE)
-int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
-    size_t sram_size);
-#endif
-"""
-
 _PROLOGUE = """\
-#include "tvmgen_bench.h"
-#include <string.h>
-
-__asm__(".section .rodata.blob, \\"a\\"\\n.balign 16\\n.global blob\\nblob:\\n"
-        ".incbin \\"{blob}\\"\\n.text\\n");
-extern const uint8_t blob[];
-static uint8_t ram[{ram}] __attribute__((aligned(16)));
-union value {{
+union value {
   void *pointer;
   int64_t number;
-}};
-struct test_case {{
+};
+struct test_case {
   void (*call)(const union value *);
   const union value *values;
   const uint8_t *expected;
   uint32_t size;
-}};
+};
 """
 
 _EPILOGUE = """\
 
 static int is_wrong(const struct test_case *c) {{
-  memset(ram, {fill}, sizeof(ram));
+  fill();
   c->call(c->values);
-  if (memcmp(ram + {margin}, c->expected, c->size) != 0) {{
-    return 1;
-  }}
-  for (uint32_t i = 0; i < {margin}; ++i) {{
-    if (ram[i] != {fill} || ram[{margin} + ((c->size + 15u) & ~15u) + i] != {fill}) {{
-      return 1;
-    }}
-  }}
-  return 0;
+  return differs(ram + {margin}, c->expected, c->size);
 }}
 
 int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from emulated_bench import ALIGNMENT, MARGIN, RAM, EmulatedBench
+from emulated_bench import RAM, EmulatedBench
 
 from tvm_embbert.codegen.c_printer import CFunction, print_c
 from tvm_embbert.program.lower_tir import lower_tir
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.target import Target
+from tvm_embbert.tune.bench_text import MARGIN, stride
 
 AREA = RAM // 4
 
@@ -73,6 +74,6 @@ def _placed(arrays: Sequence[Any]) -> list[tuple[np.ndarray, int]]:
     for array in arrays:
         if isinstance(array, np.ndarray):
             placed.append((array, offset))
-            offset += -(-array.nbytes // ALIGNMENT) * ALIGNMENT + MARGIN
+            offset += stride(array.nbytes)
     assert offset <= AREA
     return placed

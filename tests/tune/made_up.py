@@ -1,12 +1,14 @@
-"""A kernel with knobs that change nothing, and a meter with a formula for its cost."""
+"""A kernel with knobs that change nothing, a meter with a formula, and a broken candidate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.portable.linear import PortableLinear
 from tvm_embbert.strategy.knobs import Config, Knob
-from tvm_embbert.strategy.operator import IntegerCall
+from tvm_embbert.strategy.operator import IntegerCall, Kernel
 from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.meter import Meter, failed
 from tvm_embbert.tune.trial_log import Trial
@@ -56,3 +58,19 @@ class FormulaMeter(Meter):
             return failed(candidate, "the device stopped")
         rows, unroll = int(config["rows"]), int(config["unroll"])
         return Trial(candidate.task.name, config, cost(config), 100 * rows, 40 * rows + 10 * unroll)
+
+
+class Broken(Candidate):
+    """A candidate with C of its own before its kernel."""
+
+    text = ""
+
+    @property
+    def kernel(self) -> Kernel:  # type: ignore[override]
+        kernel = super().kernel
+        broken = Intrinsic("te_broken", self.text, kernel.prim_func)
+        return replace(kernel, intrinsics=(*kernel.intrinsics, broken))
+
+
+class Uncompilable(Broken):
+    text = "this is no C"

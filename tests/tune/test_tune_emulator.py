@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up import Uncompilable
 
 from tvm_embbert.quantize.integer_module import IntegerModule
-from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
-from tvm_embbert.strategy.operator import Kernel
 from tvm_embbert.target_file import load_target
 from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.meter import EmulatorMeter
@@ -52,22 +51,6 @@ def test_one_wrong_byte_is_found(tasks: list[Task]) -> None:
     trials = EmulatorMeter(load_target("mps2-an386"), 1).measure(candidates(made))
     assert [t.error for t in trials] == ["differs"] * len(tasks)
     assert all(t.count is None for t in trials)
-
-
-class Broken(Candidate):
-    """A candidate whose kernel does not compile, or crashes."""
-
-    text = ""
-
-    @property
-    def kernel(self) -> Kernel:  # type: ignore[override]
-        kernel = super().kernel
-        broken = Intrinsic("te_broken", self.text, kernel.prim_func)
-        return replace(kernel, intrinsics=(*kernel.intrinsics, broken))
-
-
-class Uncompilable(Broken):
-    text = "this is no C"
 
 
 def test_a_candidate_that_does_not_compile_fails_alone(tasks: list[Task]) -> None:

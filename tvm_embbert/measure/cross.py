@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 
 from tvm_embbert.measure.arm_faults import unpack_arm_fault
@@ -13,7 +15,7 @@ from tvm_embbert.measure.instruction import Parse
 from tvm_embbert.measure.riscv import RiscvInstruction
 from tvm_embbert.measure.riscv_faults import unpack_riscv_fault
 from tvm_embbert.measure.thumb import ThumbInstruction
-from tvm_embbert.measure.toolchain import Compiler, find_program
+from tvm_embbert.measure.toolchain import Compiler, find_program, run
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ class CrossToolchain:
         """
         flags = (re.sub(r"^(-march=rv[^_]*)_.*", r"\1", flag) for flag in compiler.flags)
         return Compiler(compiler.program, (*flags, *self.link_flags))
+
+    @cached_property
+    def version(self) -> str:
+        """Return what GCC says of its version; raise :class:`ToolchainError` if it is missing."""
+        command = [self.compiler(()).program, "--version"]
+        return run(command, Path.cwd(), "ask the compiler's version").splitlines()[0]
 
 
 CROSS_TOOLCHAINS: Mapping[str, CrossToolchain] = MappingProxyType(

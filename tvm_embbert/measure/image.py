@@ -127,26 +127,18 @@ def build_image(
     TargetError
         If the target's core has no emulator; or if it lacks what the link needs.
     """
-    wired = wiring(target, link)
-    out = out.resolve()
-    cross = CROSS_TOOLCHAINS[target.core.toolchain]
+    wired, cross = wiring(target, link), CROSS_TOOLCHAINS[target.core.toolchain]
     compiler = replace(cross.compiler(target.core.flags), timeout_s=compile_s)
-    options = _Options(profile, debug)
     models = (model, *others)
-    name = "-".join(one.name for one in models)
-    stem = out / image_stem(name, target.name, profile, debug, link)
-    elf, map_file = stem.with_name(f"{stem.name}.elf"), stem.with_name(f"{stem.name}.map")
+    name, *rest = (one.name for one in models)
+    stem = image_stem("-".join((name, *rest)), target.name, profile, debug, link)
+    out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as folder:
-        build = Path(folder)
-        objects = _Build(compiler, cross, options, build).compile(models, wired)
-        linker = Linker(compiler, cross, wired.layout, tuple(objects), build, wired.numbered)
-        guard = GUARD_BYTES if debug else 0
-        stack, bound = link_image(linker, model.name, stack_size, guard)
-        (build / MAP_FILE).replace(map_file)
-        (build / ELF_FILE).replace(elf)
-    rest = tuple(one.name for one in others)
-    return Image(elf, map_file, target, model.name, stack, profile, debug, bound, link, rest)
+        build = _Build(compiler, cross, _Options(profile, debug), Path(folder))
+        stack, bound = build.link(models, wired, stack_size)
+        elf, map_file = build.keep(out / stem)
+    return Image(elf, map_file, target, name, stack, profile, debug, bound, link, tuple(rest))
 
 
 @dataclass(frozen=True)
@@ -157,6 +149,23 @@ class _Build:
     cross: CrossToolchain
     options: _Options
     folder: Path
+
+    def link(
+        self, models: Sequence[ModelSources], wired: Wiring, stack_size: int | None
+    ) -> tuple[int, StackBound | None]:
+        """Compile and link all; returns what :func:`link_image` does."""
+        objects = tuple(self.compile(models, wired))
+        layout, numbered = wired.layout, wired.numbered
+        linker = Linker(self.compiler, self.cross, layout, objects, self.folder, numbered)
+        guard = GUARD_BYTES if self.options.debug else 0
+        return link_image(linker, models[0].name, stack_size, guard)
+
+    def keep(self, stem: Path) -> tuple[Path, Path]:
+        """Move image and map file to their places, which are returned."""
+        elf, map_file = (stem.with_name(f"{stem.name}{end}") for end in (".elf", ".map"))
+        (self.folder / MAP_FILE).replace(map_file)
+        (self.folder / ELF_FILE).replace(elf)
+        return elf, map_file
 
     def compile(self, models: Sequence[ModelSources], wired: Wiring) -> list[str]:
         """Return the objects of harness and models."""

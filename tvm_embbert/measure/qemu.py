@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tvm_embbert import children
 from tvm_embbert.errors import DeviceError, ToolchainError
 from tvm_embbert.measure.fifo import ChildDiedError, FifoPair, SilenceError
 from tvm_embbert.measure.protocol import HEADER, FrameType, pack, unpack_header
@@ -96,8 +97,7 @@ class Qemu:
 
     def _kill(self) -> None:
         # Not terminate(): while the image waits for a request, QEMU does not heed that signal.
-        self._child.kill()
-        self._child.wait()
+        children.end(self._child)
 
     def _hang(self, timeout_s: float) -> DeviceError:
         return DeviceError(
@@ -120,13 +120,8 @@ class Qemu:
 def _spawn(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "stderr").open("wb") as errors:
         try:
-            return subprocess.Popen(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-            )
+            options = {"stdin": subprocess.DEVNULL, "stdout": errors, "stderr": errors}
+            return children.start(command, cwd=folder, **options)
         except OSError as error:
             raise ToolchainError(
                 f"The emulator could not be started: {error.strerror}.", where=command[0]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tvm_embbert import children
 from tvm_embbert.errors import ToolchainError
 
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
@@ -127,8 +127,9 @@ def run(
 def _output(command: Sequence[str], folder: Path, timeout_s: float) -> tuple[int, str, str]:
     """Return the exit status and what was printed; leave no process behind, whatever happens."""
     # Messages in English, whatever the user's language: the errors quote them.
-    environment = {**os.environ, "LC_ALL": "C"}
-    with subprocess.Popen(
+    # Temporary files in the build's folder, which is cleared whatever becomes of the compiler.
+    environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
+    with children.running(
         command,
         cwd=folder,
         env=environment,
@@ -137,14 +138,8 @@ def _output(command: Sequence[str], folder: Path, timeout_s: float) -> tuple[int
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        process_group=0,
     ) as process:
-        try:
-            out, errors = process.communicate(timeout=timeout_s)
-        except BaseException:
-            # GCC is a driver: what compiles is its child, and would go on without it.
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+        out, errors = process.communicate(timeout=timeout_s)
     return process.returncode, out, errors
 
 

@@ -1,8 +1,8 @@
 """The C of a program that holds candidates: it runs one that is asked for, and compares.
 
 The program poses as a model, so that everything that can run a model can run it. Its ids are the
-number of a candidate and a phase: :data:`PREPARE` fills the memory, :data:`RUN` runs the kernel
-alone, :data:`CHECK` compares every byte of the result and of the margins around what may be
+number of a candidate and a phase of :mod:`tvm_embbert.tune.bench`: PREPARE fills the memory, RUN
+runs the kernel alone, CHECK compares every byte of the result and of the margins around what may be
 written; logit 0 is then 1 if any differs.
 """
 
@@ -10,72 +10,63 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from tvm_embbert.codegen.library import ARITHMETIC
 from tvm_embbert.codegen.names import Names
 from tvm_embbert.codegen.sources import print_kernels
-from tvm_embbert.measure.sources import RUNTIME, ModelSources
+from tvm_embbert.measure.sources import RUNTIME
 from tvm_embbert.strategy.knobs import OPTIMIZE
+from tvm_embbert.tune.bench import NAME, kernel_file
+from tvm_embbert.tune.bench_text import MARGIN, Blob, header, memory, stride
 from tvm_embbert.tune.candidate import Candidate
 
-PREPARE, RUN, CHECK = 0, 1, 2
-_ALIGNMENT, _MARGIN, _FILL = 16, 32, 0x5A
-_NAMES = Names("bench")
+BLOB = "blob.bin"
+_NAMES = Names(NAME)
 
 
-def write_bench(candidates: Sequence[Candidate], folder: Path) -> ModelSources:
-    """Write the program's sources into a folder.
-
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        In the order of their numbers.
-    folder : Path
-        Exists, and is empty.
-    """
+def bench_files(candidates: Sequence[Candidate]) -> dict[str, bytes]:
+    """Return the program's files by their names, the candidates in the order of their numbers."""
     writer = _Writer()
     for candidate in candidates:
         writer.add(candidate)
-    (folder / f"{_NAMES.prefix}.h").write_text(_HEADER, encoding="utf-8")
-    (folder / ARITHMETIC).write_text((RUNTIME / "include" / ARITHMETIC).read_text("utf-8"))
-    (folder / "blob.bin").write_bytes(bytes(writer.blob))
-    files = {**writer.kernel_files(), "bench.c": writer.text(folder / "blob.bin")}
     internal = "".join(f"{p};\n" for p in writer.prototypes())
-    (folder / f"{_NAMES.prefix}_internal.h").write_text(f"#include <stdint.h>\n{internal}")
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return ModelSources("bench", tuple(folder / name for name in files), folder)
+    texts = {
+        f"{_NAMES.prefix}.h": header(outputs=1),
+        f"{_NAMES.prefix}_internal.h": f"#include <stdint.h>\n{internal}",
+        ARITHMETIC: (RUNTIME / "include" / ARITHMETIC).read_text("utf-8"),
+        **writer.kernel_files(),
+        "bench.c": writer.text(),
+    }
+    return {**{n: text.encode("utf-8") for n, text in texts.items()}, BLOB: bytes(writer.blob.data)}
 
 
 @dataclass
 class _Writer:
-    blob: bytearray = field(default_factory=bytearray)
-    _places: dict[bytes, int] = field(default_factory=dict)
+    blob: Blob = field(default_factory=Blob)
     _candidates: list[Candidate] = field(default_factory=list)
     _calls: list[str] = field(default_factory=list)
     _cases: list[str] = field(default_factory=list)
-    _ram: int = _MARGIN
+    _ram: int = MARGIN
 
     def add(self, candidate: Candidate) -> None:
         """Add a candidate: its values to the blob, and the code that calls it."""
         number = len(self._candidates)
         self._candidates.append(candidate)
-        copies, values, offset = [], [], _MARGIN
+        copies, values, offset = [], [], MARGIN
         for argument in candidate.arguments():
             if not isinstance(argument.value, np.ndarray):
                 values.append(str(argument.value))
                 continue
-            place, size = self._place(argument.value), argument.value.nbytes
+            place, size = self.blob.add(argument.value), argument.value.nbytes
             if argument.constant:
                 values.append(f"(const void *)(blob + {place})")
                 continue
             # Inputs are read from RAM, as they will be.
             copies.append(f"  memcpy(ram + {offset}, blob + {place}, {size});\n")
             values.append(f"(const void *)(ram + {offset})")
-            offset += _stride(size)
+            offset += stride(size)
         offset, written = self._memory(candidate, offset, values)
         values += [str(d) for d in candidate.dims()]
         self._calls.append(_CALL.format(n=number, copies="".join(copies), call=", ".join(values)))
@@ -86,22 +77,13 @@ class _Writer:
         result = offset
         for size in candidate.written():
             values.append(f"(void *)(ram + {offset})")
-            offset += _stride(size)
+            offset += stride(size)
         return offset, result
 
     def _case(self, number: int, candidate: Candidate, result: int) -> str:
         expected = candidate.expected
-        place, size = self._place(expected), expected.nbytes
+        place, size = self.blob.add(expected), expected.nbytes
         return f"{{prepare_{number}, run_{number}, ram + {result}, blob + {place}, {size}}}"
-
-    def _place(self, array: np.ndarray) -> int:
-        """Return where values lie in the blob, each content once."""
-        content = np.ascontiguousarray(array).tobytes()
-        if content not in self._places:
-            self.blob += bytes(-len(self.blob) % _ALIGNMENT)
-            self._places[content] = len(self.blob)
-            self.blob += content
-        return self._places[content]
 
     def kernel_files(self) -> dict[str, str]:
         """Return the kernels' sources, each its own: what is inlined must not depend on others."""
@@ -112,17 +94,12 @@ class _Writer:
         numbered = enumerate(self._candidates)
         return [c.function.prototype(_NAMES.symbol(f"kernel_{n}")) for n, c in numbered]
 
-    def text(self, blob: Path) -> str:
+    def text(self) -> str:
         """Return the program around the kernels."""
-        head = _PROLOGUE.format(blob=blob, ram=self._ram)
+        head = _INCLUDES + memory(BLOB, self._ram)
         table = ",\n  ".join(self._cases)
-        tail = _EPILOGUE.format(cases=table, margin=_MARGIN, fill=_FILL, step=_ALIGNMENT)
+        tail = _EPILOGUE.format(cases=table)
         return head + "".join(self._calls) + tail
-
-
-def kernel_file(number: int) -> str:
-    """Return the name of the source of a candidate's kernel and its intrinsics."""
-    return f"kernel_{number}.c"
 
 
 def _printed(number: int, candidate: Candidate) -> str:
@@ -132,36 +109,9 @@ def _printed(number: int, candidate: Candidate) -> str:
     return print_kernels(_NAMES, {f"kernel_{number}": candidate.function}, called, at)
 
 
-def _stride(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT + _MARGIN
-
-
-_HEADER = """\
-#ifndef TVMGEN_BENCH_H
-#define TVMGEN_BENCH_H
-#include <stddef.h>
-#include <stdint.h>
-#define TVMGEN_BENCH_MAX_LENGTH 2
-#define TVMGEN_BENCH_NUM_OUTPUTS 1
-#define TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE 16
-#define TVMGEN_BENCH_WORKSPACE_POOL_SIZE TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE
-#define TVMGEN_BENCH_WORKSPACE_POOL_ALIGNMENT 16
-#define TVMGEN_BENCH_WORKSPACE_POOLS(POOL) POOL(sram, TVMGEN_BENCH_SRAM_WORKSPACE_POOL_SIZE)
-int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
-    size_t sram_size);
-#endif
-"""
-
-_PROLOGUE = """\
+_INCLUDES = """\
 #include "tvmgen_bench.h"
 #include "tvmgen_bench_internal.h"
-#include <string.h>
-
-__asm__(".section .rodata.blob, \\"a\\"\\n.balign 16\\n.global blob\\nblob:\\n"
-        ".incbin \\"{blob}\\"\\n.text\\n");
-extern const uint8_t blob[];
-static uint8_t ram[{ram}] __attribute__((aligned(16)));
-
 """
 
 _CALL = """\
@@ -183,16 +133,6 @@ static const struct bench_case cases[] = {{
   {cases}
 }};
 
-static int margins_differ(const struct bench_case *c) {{
-  const uint8_t *const behind = c->result + ((c->size + {step}u - 1u) & ~({step}u - 1u));
-  for (uint32_t i = 0; i < {margin}u; ++i) {{
-    if (c->result[(int32_t)i - {margin}] != {fill} || behind[i] != {fill}) {{
-      return 1;
-    }}
-  }}
-  return 0;
-}}
-
 int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, void *sram,
     size_t sram_size) {{
   (void)length, (void)sram, (void)sram_size;
@@ -200,10 +140,10 @@ int32_t tvmgen_bench_infer(const int32_t *ids, int32_t length, int16_t *logits, 
   if (ids[1] == 1) {{
     c->run();
   }} else if (ids[1] == 0) {{
-    memset(ram, {fill}, sizeof(ram));
+    fill();
     c->prepare();
   }} else {{
-    logits[0] = memcmp(c->result, c->expected, c->size) != 0 || margins_differ(c);
+    logits[0] = (int16_t)differs(c->result, c->expected, c->size);
   }}
   return 0;
 }}

@@ -9,15 +9,10 @@ from pathlib import Path
 from tvm_embbert.measure import Flasher, open_board
 from tvm_embbert.measure.wiring import require_serial, with_baud
 from tvm_embbert.target import Target
+from tvm_embbert.tune.bench import TIMEOUT_S, build_bench, run_bench
+from tvm_embbert.tune.bench_sources import bench_files
 from tvm_embbert.tune.candidate import Candidate
-from tvm_embbert.tune.meter import (
-    TIMEOUT_S,
-    Meter,
-    build_bench,
-    measure_halving,
-    run_bench,
-    trials_of,
-)
+from tvm_embbert.tune.meter import Meter, measure_halving, trials_of
 from tvm_embbert.tune.trial_log import Trial
 
 
@@ -60,10 +55,10 @@ class BoardMeter(Meter):
     def _together(self, candidates: Sequence[Candidate]) -> list[Trial]:
         link = "load" if self._serial.load_ram else "serial"
         with tempfile.TemporaryDirectory(prefix="tvm-embbert-tune-") as folder:
-            image = build_bench(candidates, self._target, Path(folder), link)
+            image = build_bench(bench_files(candidates), self._target, Path(folder), link)
             with open_board(image, self._port, self._baud, TIMEOUT_S, self._flasher()) as session:
                 self.flashes += session.flashes
-                return trials_of(candidates, image, run_bench(len(candidates), session))
+                return trials_of(candidates, run_bench(image, len(candidates), session))
 
     def _flasher(self) -> Flasher | None:
         port = self._port or self._serial.port

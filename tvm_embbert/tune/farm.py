@@ -1,33 +1,27 @@
-"""A farm: many emulators or boards on many hosts, found through TVM's RPC tracker.
+"""A farm: emulators on many hosts, found through TVM's RPC tracker.
 
-Images are built here and run on whichever server is free. A server that dies takes nothing with
-it: what it was measuring is asked of another one.
+Candidates are printed as C here, and built and run on whichever server is free: compilers take most
+of the time. A server that dies takes nothing with it: what it was measuring is asked of another.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tvm import rpc
 
-from tvm_embbert.errors import DeviceError, UsageError
-from tvm_embbert.measure import Image
+from tvm_embbert.errors import DeviceError, FarmError, UsageError
+from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
 from tvm_embbert.plugin import MEASURE
 from tvm_embbert.target import Target
 from tvm_embbert.target_json import target_to_json
+from tvm_embbert.tune.bench import Outcome, packed
+from tvm_embbert.tune.bench_sources import bench_files
 from tvm_embbert.tune.candidate import Candidate
-from tvm_embbert.tune.meter import (
-    Meter,
-    Outcome,
-    build_bench,
-    measure_shared,
-    trials_of,
-)
+from tvm_embbert.tune.meter import Meter, measure_shared, trials_of
 from tvm_embbert.tune.served import VERSION
 from tvm_embbert.tune.trial_log import Trial
 
@@ -55,7 +49,7 @@ class FarmMeter(Meter):
         ------
         UsageError
             The address is none, or no server with the key is there.
-        DeviceError
+        FarmError
             The tracker does not answer.
         """
         self._target, self._key = target, key
@@ -86,7 +80,7 @@ class FarmMeter(Meter):
         until = time.monotonic() + PATIENCE_S
         while not (servers := self.servers()):
             if time.monotonic() > until:
-                raise DeviceError(
+                raise FarmError(
                     f"All servers with the key {self._key!r} have gone.",
                     where=f"{self._host}:{self._port}",
                     hint="Start one and go on with --resume: nothing that was measured is lost.",
@@ -95,43 +89,53 @@ class FarmMeter(Meter):
         return servers
 
     def _together(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        with tempfile.TemporaryDirectory(prefix="tvm-embbert-tune-") as folder:
-            image = build_bench(candidates, self._target, Path(folder))
-            return trials_of(candidates, image, self._ask(image, len(candidates)))
+        program, request = packed(bench_files(candidates)), self._request(len(candidates))
+        return trials_of(candidates, self._ask(program, request))
 
-    def _ask(self, image: Image, candidates: int) -> list[Outcome]:
-        request = {
+    def _request(self, candidates: int) -> str:
+        fields = {
             "version": VERSION,
             "target": target_to_json(self._target),
+            "compiler": CROSS_TOOLCHAINS[self._target.core.toolchain].version,
             "candidates": candidates,
         }
+        return json.dumps(fields)
+
+    def _ask(self, program: bytes, request: str) -> list[Outcome]:
+        """Return a server's outcomes; raise DeviceError where a candidate is at fault."""
         while True:
             self._present()
             try:
-                answer = self._asked_once(image.elf.read_bytes(), json.dumps(request))
+                answer = self._asked_once(program, request)
             except (RuntimeError, OSError):
                 continue  # the server died; _present() gives up when no other comes
-            if "error" in answer:
-                raise DeviceError(answer["error"], where=f"a server with the key {self._key!r}")
+            where = f"a server with the key {self._key}"
+            if "unable" in answer:
+                raise FarmError(**{"where": where, **_filled(answer["unable"])})
+            if "failed" in answer:
+                raise DeviceError(**{"where": where, **_filled(answer["failed"])})
             return [Outcome(**outcome) for outcome in answer["outcomes"]]
 
-    def _asked_once(self, image: bytes, request: str) -> dict[str, Any]:
+    def _asked_once(self, program: bytes, request: str) -> dict[str, Any]:
         session = self._tracker().request(self._key, session_timeout=SESSION_S, max_retry=1)
-        answer: dict[str, Any] = json.loads(
-            str(session.get_function(MEASURE)(bytearray(image), request))
-        )
-        return answer
+        answer = session.get_function(MEASURE)(bytearray(program), request)
+        parsed: dict[str, Any] = json.loads(str(answer))
+        return parsed
 
     def _tracker(self) -> Any:
         # A connection each: threads must not share one.
         try:
             return rpc.connect_tracker(self._host, self._port)
         except (RuntimeError, OSError) as error:
-            raise DeviceError(
+            raise FarmError(
                 f"The tracker does not answer: {error}",
                 where=f"{self._host}:{self._port}",
                 hint="Start it: python -m tvm.exec.rpc_tracker --host 0.0.0.0 --port 9190",
             ) from error
+
+
+def _filled(fields: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in fields.items() if text}
 
 
 def _address(tracker: str) -> tuple[str, int]:

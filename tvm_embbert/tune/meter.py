@@ -6,28 +6,22 @@ at fault is alone: no candidate takes others down with it.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
 from tvm_embbert.errors import DeviceError, EmbBertError, ToolchainError
-from tvm_embbert.measure import Image, build_image, open_session
-from tvm_embbert.measure.map_file import read_map
-from tvm_embbert.measure.session import Session
 from tvm_embbert.measure.wiring import require_emulator
 from tvm_embbert.target import Target
-from tvm_embbert.tune.bench_sources import CHECK, PREPARE, RUN, kernel_file, write_bench
+from tvm_embbert.tune.bench import Outcome, emulated
+from tvm_embbert.tune.bench_sources import bench_files
 from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.trial_log import Trial
 
-STACK_BYTES = 8192
-TIMEOUT_S = 60.0
-COMPILE_S = 60.0
-"""Seconds for a candidate's compilation: usual ones take one, and halves try it again."""
+TOGETHER = 8
+"""Candidates of an image: as many whatever the jobs, as a count may differ by a few instructions
+with what else is in the image, and records must not depend on how many machines there were."""
+
 LONGEST_ERROR = 400
 
 
@@ -62,14 +56,12 @@ class EmulatorMeter(Meter):
         return f"{emulator.program} {emulator.machine}"
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        """Share the candidates out over as many images as may be built at a time."""
+        """Share the candidates out over images, as many at a time as there are jobs."""
         return measure_shared(candidates, self._jobs, self._together)
 
     def _together(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        with tempfile.TemporaryDirectory(prefix="tvm-embbert-tune-") as folder:
-            image = build_bench(candidates, self._target, Path(folder))
-            with open_session(image, TIMEOUT_S) as session:
-                return trials_of(candidates, image, run_bench(len(candidates), session))
+        outcomes = emulated(bench_files(candidates), len(candidates), self._target)
+        return trials_of(candidates, outcomes)
 
 
 Together = Callable[[Sequence[Candidate]], list[Trial]]
@@ -78,8 +70,7 @@ Together = Callable[[Sequence[Candidate]], list[Trial]]
 
 def measure_shared(candidates: Sequence[Candidate], jobs: int, together: Together) -> list[Trial]:
     """Measure candidates in as many images at a time as there are jobs."""
-    share = -(-len(candidates) // max(1, jobs))
-    parts = [candidates[i : i + share] for i in range(0, len(candidates), share)]
+    parts = [candidates[i : i + TOGETHER] for i in range(0, len(candidates), TOGETHER)]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         done = pool.map(lambda part: measure_halving(part, together), parts)
         return [trial for part in done for trial in part]
@@ -99,59 +90,16 @@ def measure_halving(candidates: Sequence[Candidate], together: Together) -> list
         ]
 
 
-def build_bench(
-    candidates: Sequence[Candidate], target: Target, folder: Path, link: str = "semihosting"
-) -> Image:
-    """Build the image of some candidates inside a folder; see :func:`build_image` for `link`."""
-    sources = folder / "sources"
-    shutil.rmtree(sources, ignore_errors=True)
-    sources.mkdir()
-    written = write_bench(candidates, sources)
-    out = folder / "image"
-    return build_image(written, target, out, False, STACK_BYTES, link=link, compile_s=COMPILE_S)
+def trials_of(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> list[Trial]:
+    """Return the trials of candidates by what they took."""
+    return [_trial(*row) for row in zip(candidates, outcomes, strict=True)]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a candidate took, in the meter's unit, and whether any byte was wrong."""
-
-    count: int | None
-    differs: bool
-
-
-def run_bench(candidates: int, session: Session) -> list[Outcome]:
-    """Run each of an image's candidates in a session."""
-    return [_run_one(session, number) for number in range(candidates)]
-
-
-def _run_one(session: Session, number: int) -> Outcome:
-    session.infer([number, PREPARE])
-    answer = session.infer([number, RUN])
-    count = answer.cycles if answer.instructions is None else answer.instructions
-    return Outcome(count, bool(session.infer([number, CHECK]).logits[0]))
-
-
-def trials_of(
-    candidates: Sequence[Candidate], image: Image, outcomes: Sequence[Outcome]
-) -> list[Trial]:
-    """Return the trials of an image's candidates."""
-    rows = zip(candidates, outcomes, code_bytes(candidates, image), strict=True)
-    return [_trial(*row) for row in rows]
-
-
-def _trial(candidate: Candidate, outcome: Outcome, code: int) -> Trial:
+def _trial(candidate: Candidate, outcome: Outcome) -> Trial:
     if outcome.differs:
         return failed(candidate, "differs")
     name, config = candidate.task.name, dict(candidate.config)
-    return Trial(name, config, outcome.count, candidate.scratch_bytes, code)
-
-
-def code_bytes(candidates: Sequence[Candidate], image: Image) -> list[int]:
-    """Return the bytes of each candidate's code: of the kernel and of the intrinsics it calls."""
-    pieces = [p for p in read_map(image.map_file).pieces if p.of_model and p.output == ".text"]
-    files = [Path(kernel_file(number)).stem for number in range(len(candidates))]
-    # An object is called NNN_<source>.o.
-    return [sum(p.size for p in pieces if Path(p.file).stem[4:] == file) for file in files]
+    return Trial(name, config, outcome.count, candidate.scratch_bytes, outcome.code)
 
 
 def failed(candidate: Candidate, error: str) -> Trial:

@@ -1,51 +1,72 @@
-"""What a server of a farm does: run an image of candidates on its emulator, and answer."""
+"""What a server of a farm does: build candidates, run them on its emulator, and answer."""
 
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tvm_embbert.errors import EmbBertError
-from tvm_embbert.measure import Image, open_session
+from tvm_embbert.errors import DeviceError, EmbBertError, ToolchainError
+from tvm_embbert.measure.cross import CROSS_TOOLCHAINS
+from tvm_embbert.measure.qemu import command_line
+from tvm_embbert.measure.wiring import require_emulator
+from tvm_embbert.target import Target
 from tvm_embbert.target_json import target_from_json
-from tvm_embbert.tune.meter import STACK_BYTES, TIMEOUT_S, run_bench
+from tvm_embbert.tune.bench import emulated, unpacked
 
-VERSION = 1
+VERSION = 2
 
 
-def measure(image: bytes, request: str) -> str:
-    """Run the candidates of an image.
+def measure(files: bytes, request: str) -> str:
+    """Build a program of candidates and run them.
 
     Parameters
     ----------
-    image : bytes
-        The ELF file.
+    files : bytes
+        The program, as :func:`tvm_embbert.tune.bench.packed` makes it.
     request : str
-        JSON: ``version``, ``target`` (as :func:`tvm_embbert.target_json.target_to_json` gives it)
-        and the number of ``candidates``.
+        JSON: ``version``, ``target`` (as :func:`tvm_embbert.target_json.target_to_json` gives it),
+        the ``compiler`` as it names itself where `tune` runs, and the number of ``candidates``.
 
     Returns
     -------
-    JSON: ``outcomes``, for each candidate ``count`` and ``differs``; or ``error``, one line.
+    JSON: ``outcomes``, the fields of each candidate's; or ``failed``, an error's fields, where a
+    candidate is at fault; or ``unable``, such fields, where the server is.
     """
-    asked = json.loads(request)
-    if asked["version"] != VERSION:
-        told = f"the server speaks version {VERSION}, not {asked['version']}: install the same"
-        return json.dumps({"error": f"{told} tvm-embbert on both sides"})
     try:
-        return json.dumps({"outcomes": _outcomes(image, asked)})
-    except EmbBertError as error:
-        return json.dumps({"error": str(error).splitlines()[0]})
+        asked = json.loads(request)
+        target = _checked(asked)
+        return json.dumps(_measured(files, asked["candidates"], target))
+    # Whatever it is: an exception would pass for a server that died, and be asked of the next.
+    except Exception as error:
+        return json.dumps({"unable": _told(error)})
 
 
-def _outcomes(image: bytes, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="tvm-embbert-serve-") as name:
-        elf = Path(name) / "bench.elf"
-        elf.write_bytes(image)
-        target = target_from_json(asked["target"], elf)
-        built = Image(elf, elf.with_suffix(".map"), target, "bench", STACK_BYTES)
-        with open_session(built, TIMEOUT_S) as session:
-            return [asdict(outcome) for outcome in run_bench(asked["candidates"], session)]
+def _checked(asked: dict[str, Any]) -> Target:
+    """Return the target, once it is known that this machine measures as all others do."""
+    if asked["version"] != VERSION:
+        told = f"The server speaks version {VERSION}, not {asked['version']}."
+        raise EmbBertError(told, hint="Install the same tvm-embbert on all machines.")
+    target = target_from_json(asked["target"], Path("request"))
+    command_line(require_emulator(target), Path("bench.elf"))
+    found = CROSS_TOOLCHAINS[target.core.toolchain].version
+    if found != asked["compiler"]:
+        told = f"The server's compiler is {found!r}, not {asked['compiler']!r}."
+        raise EmbBertError(told, hint="Install the same compilers on all machines.")
+    return target
+
+
+def _measured(files: bytes, candidates: int, target: Target) -> dict[str, Any]:
+    try:
+        outcomes = emulated(unpacked(files), candidates, target)
+        return {"outcomes": [asdict(outcome) for outcome in outcomes]}
+    except (ToolchainError, DeviceError) as error:
+        return {"failed": _told(error)}
+
+
+def _told(error: Exception) -> dict[str, str]:
+    """Return the fields of an error on the way to the client."""
+    known = error if isinstance(error, EmbBertError) else EmbBertError(repr(error))
+    fields = known.as_dict()
+    return {"what": fields["what"], "where": fields["where"], "hint": fields["try"]}
