@@ -14,9 +14,10 @@ from tvm_embbert.lowering import MemoryOptions
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target_file import load_target
 from tvm_embbert.tune.meter import EmulatorMeter
+from tvm_embbert.tune.options import TuneOptions
 from tvm_embbert.tune.records import read_records
 from tvm_embbert.tune.schedules import load_schedules, no_schedules
-from tvm_embbert.tune.tune_model import TuneOptions, tune_model
+from tvm_embbert.tune.tune_model import tune_model
 from tvm_embbert.tune.whole import Whole, count
 
 pytestmark = pytest.mark.emulator

@@ -9,14 +9,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_embbert.errors import DeviceError, EmbBertError, ToolchainError
 from tvm_embbert.measure import Image, build_image, open_session
-from tvm_embbert.measure.map_file import read_map
+from tvm_embbert.measure.map_file import Piece, read_map
 from tvm_embbert.measure.session import Session
 from tvm_embbert.measure.wiring import require_emulator
 from tvm_embbert.target import Target
@@ -135,23 +135,51 @@ def trials_of(
     candidates: Sequence[Candidate], image: Image, outcomes: Sequence[Outcome]
 ) -> list[Trial]:
     """Return the trials of an image's candidates."""
-    rows = zip(candidates, outcomes, code_bytes(candidates, image), strict=True)
+    rows = zip(candidates, outcomes, function_bytes(candidates, image), strict=True)
     return [_trial(*row) for row in rows]
 
 
-def _trial(candidate: Candidate, outcome: Outcome, code: int) -> Trial:
+def _trial(candidate: Candidate, outcome: Outcome, functions: Mapping[str, int]) -> Trial:
     if outcome.differs:
         return failed(candidate, "differs")
     name, config = candidate.task.name, dict(candidate.config)
-    return Trial(name, config, outcome.count, candidate.scratch_bytes, code)
+    code, parts = sum(functions.values()), intrinsic_bytes(candidate, functions)
+    return Trial(name, config, outcome.count, candidate.scratch_bytes, code, parts=parts)
 
 
-def code_bytes(candidates: Sequence[Candidate], image: Image) -> list[int]:
-    """Return the bytes of each candidate's code: of the kernel and of the intrinsics it calls."""
+def intrinsic_bytes(candidate: Candidate, functions: Mapping[str, int]) -> dict[str, int]:
+    """Return the bytes of a candidate's intrinsics, given those of the functions in its object.
+
+    What the compiler put into the kernel is shared out by the length of the C: an estimate.
+    """
+    texts = {i.name: len(i.c) for i in candidate.kernel.intrinsics}
+    apart = {name: size for name, size in functions.items() if name in texts}
+    inlined = {name: length for name, length in texts.items() if name not in apart}
+    own = sum(functions.values()) - sum(apart.values())
+    length = len(candidate.function.body) + sum(inlined.values())
+    estimated = {name: own * part // length for name, part in inlined.items()}
+    return dict(sorted({**apart, **estimated}.items()))
+
+
+def function_bytes(candidates: Sequence[Candidate], image: Image) -> list[dict[str, int]]:
+    """Return the bytes of each candidate's code, by function: the kernel's, and those of the
+    intrinsics that it calls, as far as they were not inlined."""
     pieces = [p for p in read_map(image.map_file).pieces if p.of_model and p.output == ".text"]
     files = [Path(kernel_file(number)).stem for number in range(len(candidates))]
+    return [_functions(p for p in pieces if _source(p) == file) for file in files]
+
+
+def _source(piece: Piece) -> str:
     # An object is called NNN_<source>.o.
-    return [sum(p.size for p in pieces if Path(p.file).stem[4:] == file) for file in files]
+    return Path(piece.file).stem[4:]
+
+
+def _functions(pieces: Iterable[Piece]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for piece in pieces:
+        name = piece.name.removeprefix(".text.").partition(".")[0]
+        sizes[name] = sizes.get(name, 0) + piece.size
+    return sizes
 
 
 def failed(candidate: Candidate, error: str) -> Trial:
