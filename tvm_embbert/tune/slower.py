@@ -11,7 +11,7 @@ from tvm_embbert.tune.whole import Counted, losses
 
 KERNELS, TILES, CALLS = "kernels", "tiles", "calls"
 
-Rank = tuple[int, int, int]
+Rank = tuple[int, int]
 """The less, the better a whole model; see :func:`ranked_against`."""
 
 
@@ -47,7 +47,7 @@ def ranked_against(before: Counted) -> Callable[[Counted], Rank]:
     def rank(after: Counted) -> Rank:
         causes = [each.cause for each in slower(before, after)]
         more = after.total // CLOSE if TILES in causes else 0
-        return causes.count(KERNELS), after.total + more, len(causes)
+        return causes.count(KERNELS), after.total + more
 
     return rank
 
