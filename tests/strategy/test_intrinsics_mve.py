@@ -245,6 +245,12 @@ def test_table(bench: IntrinsicBench, tmp_path: Path) -> None:
         x, table = values(rng, (count,), "int8"), values(rng, (256,), "int8")
         arrays = [x, table, np.zeros(count, np.int8)]
         bench.add_intrinsic(look_up(), arrays, {"count": count})
+    for vectors in (2, 4):
+        for loads in (0, 1, 2, 7):
+            count = 16 * vectors * loads
+            x, table = values(rng, (max(1, count),), "int8"), values(rng, (256,), "int8")
+            arrays = [x, table, np.zeros(max(1, count), np.int8)]
+            bench.add_intrinsic(look_up(vectors), arrays, {"count": count})
     assert bench.failures(tmp_path) == []
 
 

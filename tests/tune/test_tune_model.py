@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from tvm_embbert.errors import BudgetError, UsageError
 from tvm_embbert.lowering import MemoryOptions
 from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target_file import load_target
+from tvm_embbert.tune import scales
 from tvm_embbert.tune.meter import EmulatorMeter
+from tvm_embbert.tune.options import TuneOptions
 from tvm_embbert.tune.records import read_records
 from tvm_embbert.tune.schedules import load_schedules, no_schedules
-from tvm_embbert.tune.tune_model import TuneOptions, tune_model
+from tvm_embbert.tune.tune_model import tune_model
 from tvm_embbert.tune.whole import Whole, count
 
 pytestmark = pytest.mark.emulator
@@ -35,6 +38,7 @@ def tuned(module: IntegerModule, tmp_path_factory: pytest.TempPathFactory) -> tu
 def test_fewer_instructions(tuned: tuple[Path, Any]) -> None:
     _, summary = tuned
     assert summary["model"]["after"] < summary["model"]["before"]
+    assert "kernels" not in {each["cause"] for each in summary["model"]["slower"]}
     assert summary["trials"]["differing"] == 0
     for row in summary["tasks"]:
         assert row["after"] <= row["before"]
@@ -52,6 +56,27 @@ def test_records_make_the_model_that_was_counted(
     assert counted.total == summary["model"]["after"]
     assert counted.arena == summary["model"]["arena_after"]
     assert schedules.as_json()
+
+
+def test_resumed_builds_nothing_again(
+    module: IntegerModule, tuned: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, summary = tuned
+    assert summary["trials"]["models"] > 2
+    shutil.copy(folder / "trials.jsonl", tmp_path)
+    monkeypatch.setattr(scales, "count", _never)
+    monkeypatch.setattr(EmulatorMeter, "measure", _never)
+    options = TuneOptions(
+        trials=32, operators=("linear", "attention"), source="none", front=True, resume=True
+    )
+    again = tune_model(module, TARGET, tmp_path, options)
+    assert {**again, "records": []} == {**summary, "records": []}
+    for path in map(Path, summary["records"]):
+        assert (tmp_path / TARGET.core.name / path.name).read_bytes() == path.read_bytes()
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("it was measured already")
 
 
 def test_untuned_stays_as_it_was(module: IntegerModule, tuned: tuple[Path, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,27 @@ from tvm_embbert.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tvm_embbert.quantize.integer_module import IntegerModule
     from tvm_embbert.target import Target
     from tvm_embbert.tune.meter import Meter
+    from tvm_embbert.tune.options import TuneOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help="a model's folder, or a shipped model")
     parser.add_argument("--target", required=True, metavar="NAME|FILE.toml", help="the device")
+    _add_what(parser)
+    _add_session(parser)
+    _add_search(parser)
+    _add_limits(parser)
+    _add_where(parser)
+    add_board(parser)
+    add_model_arguments(parser)
+
+
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    """Declare how much is tuned."""
     parser.add_argument(
         "--trials", type=int, default=200, metavar="N", help="candidates that are searched (200)"
     )
@@ -32,13 +46,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--length", type=int, metavar="N", help="tokens of the input (the model's longest)"
     )
+
+
+def _add_session(parser: argparse.ArgumentParser) -> None:
+    """Declare where the session's files are, and whether it goes on."""
     parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="folder for log and records (out/tune-<core>)",
+        "--out", type=Path, metavar="DIR", help="folder for log and records (out/tune-<core>)"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the session in DIR")
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    """Declare how it is searched."""
     parser.add_argument("--seed", type=int, default=0, help="of the search (0)")
     parser.add_argument(
         "--search",
@@ -52,6 +71,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CORE|DIR|none",
         help="core or folder whose records to start from (the nearest core that has some)",
     )
+    _add_models(parser)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    """Declare the whole models that are made."""
+    parser.add_argument(
+        "--models",
+        type=int,
+        default=40,
+        metavar="N",
+        help="whole models that are searched at most, after the kernels (40)",
+    )
+    parser.add_argument(
+        "--front",
+        action="store_true",
+        help="measure instructions against RAM and flash, for compile --ram to choose from",
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    """Declare what memory the tuned model may take."""
     parser.add_argument(
         "--arena",
         type=size,
@@ -59,16 +99,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="limit of the tuned model's arena (1%% more than untuned)",
     )
     parser.add_argument(
-        "--code",
-        type=size,
-        metavar="BYTES",
-        help="limit of the tuned library's code (none)",
+        "--code", type=size, metavar="BYTES", help="limit of the tuned library's code (none)"
     )
-    parser.add_argument(
-        "--front",
-        action="store_true",
-        help="measure instructions against RAM and flash, for compile --ram to choose from",
-    )
+
+
+def _add_where(parser: argparse.ArgumentParser) -> None:
+    """Declare what measures, but for a board."""
     parser.add_argument(
         "--jobs",
         type=int,
@@ -82,49 +118,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure on the servers of a farm that this RPC tracker knows",
     )
     parser.add_argument("--key", metavar="NAME", help="the key of the farm's servers")
-    add_board(parser)
-    add_model_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Tune, and show what was gained."""
     from tvm_embbert.commands.tune_progress import TuneProgress
-    from tvm_embbert.compiler import quantize_model
-    from tvm_embbert.models.checkpoint import load_model
-    from tvm_embbert.models.text import read_sentences
-    from tvm_embbert.strategy import registry
     from tvm_embbert.target_file import load_target
-    from tvm_embbert.tune.tune_model import TuneOptions, tune_model
+    from tvm_embbert.tune.tune_model import tune_model
 
-    for path in options.strategy:
-        registry.load_file(path)
-    target = load_target(options.target)
-    sentences = None if options.calibration is None else read_sentences(options.calibration)
-    module = quantize_model(load_model(options.model), None, sentences)
+    module, target = _module(options), load_target(options.target)
     out = options.out or Path("out") / f"tune-{target.core.name}"
-    chosen = TuneOptions(
-        trials=options.trials,
-        length=options.length,
-        operators=tuple(options.operators),
-        seed=options.seed,
-        search=options.search,
-        jobs=options.jobs,
-        arena=options.arena,
-        code=options.code,
-        source=options.source,
-        resume=options.resume,
-        front=options.front,
-    )
-    with TuneProgress(options.trials, options.json) as progress:
-        summary = tune_model(
-            module, target, out, chosen, dict(options.use), meter(options, target), progress.told
-        )
+    how, uses = chosen(options), dict(options.use)
+    with TuneProgress(how.trials, options.json) as progress:
+        summary = tune_model(module, target, out, how, uses, meter(options, target), progress.told)
     if options.json:
         print_json(summary)
         return 0
     show(summary)
     console().print(f"log and records in {out}; compile with --schedules {out}")
     return 0
+
+
+def _module(options: argparse.Namespace) -> IntegerModule:
+    """Return the quantised model; kernels of the user's own are loaded first."""
+    from tvm_embbert.compiler import quantize_model
+    from tvm_embbert.models.checkpoint import load_model
+    from tvm_embbert.models.text import read_sentences
+    from tvm_embbert.strategy import registry
+
+    for path in options.strategy:
+        registry.load_file(path)
+    sentences = None if options.calibration is None else read_sentences(options.calibration)
+    return quantize_model(load_model(options.model), None, sentences)
+
+
+def chosen(options: argparse.Namespace) -> TuneOptions:
+    """Return how to tune, as the arguments say."""
+    from tvm_embbert.tune.options import TuneOptions
+
+    same = {each.name for each in fields(TuneOptions)} - {"operators"}
+    given = {name: value for name, value in vars(options).items() if name in same}
+    return TuneOptions(operators=tuple(options.operators), **given)
 
 
 def meter(options: argparse.Namespace, target: Target) -> Meter | None:
@@ -154,19 +188,10 @@ def meter(options: argparse.Namespace, target: Target) -> Meter | None:
 
 def show(summary: dict[str, Any]) -> None:
     """Print what was gained, by operator and in all."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("operator")
-    for heading in ("untuned", "tuned", "less"):
-        table.add_column(heading, justify="right")
     model = summary["model"]
-    rows = [*model["operators"].items(), ("whole model", model)]
-    for name, row in rows:
-        saved = 100 * (1 - row["after"] / row["before"]) if row["before"] else 0.0
-        cells = (name, f"{row['before']:,}", f"{row['after']:,}", f"{saved:.1f}%")
-        table.add_row(*cells, style="bold" if row is model else "")
-    console().print(table)
+    console().print(gains_table(model))
+    for row in model["slower"]:
+        console().print(_slower_line(row))
     if summary["front"]:
         console().print(front_table(summary["front"]))
     trials = summary["trials"]
@@ -178,6 +203,35 @@ def show(summary: dict[str, Any]) -> None:
         f" candidates measured, {trials['failed']} failed, {trials['differing']} differed from the"
         " reference"
     )
+
+
+def gains_table(model: dict[str, Any]) -> Table:
+    """Return what was gained as a table: a row for each operator, the last for the whole model."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("operator")
+    for heading in ("untuned", "tuned", "less"):
+        table.add_column(heading, justify="right")
+    rows = [*model["operators"].items(), ("whole model", model)]
+    for name, row in rows:
+        saved = 100 * (1 - row["after"] / row["before"]) if row["before"] else 0.0
+        cells = (name, f"{row['before']:,}", f"{row['after']:,}", f"{saved:.1f}%")
+        table.add_row(*cells, style="bold" if row is model else "")
+    return table
+
+
+SLOWER = {
+    "kernels": "its tuned kernels take more in the model than the untuned ones",
+    "tiles": "the untuned kernels, called for tiles of another height",
+    "calls": "the untuned kernels, whose arguments the entry point puts together in another way",
+}
+"""Why an operator takes more than untuned, by the summary's word."""
+
+
+def _slower_line(row: dict[str, Any]) -> str:
+    more = row["after"] - row["before"]
+    return f"slower: {row['operator']} by {more:,}: {SLOWER[row['cause']]}"
 
 
 def front_table(front: list[dict[str, Any]]) -> Table:

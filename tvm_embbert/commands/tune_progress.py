@@ -10,10 +10,10 @@ from typing import Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tvm_embbert.commands.output import note
+from tvm_embbert.tune.options import Told
 from tvm_embbert.tune.session import SMALL, default_config
 from tvm_embbert.tune.task import Task
 from tvm_embbert.tune.trial_log import Trial
-from tvm_embbert.tune.tune_model import Told
 from tvm_embbert.tune.whole import Counted
 
 EVERY_S = 10.0
@@ -59,7 +59,7 @@ class TuneProgress:
     @property
     def told(self) -> Told:
         """Return whom the session tells."""
-        return Told(self._on_tasks, self._on_trial, self._on_model)
+        return Told(self._on_tasks, self._on_trial, self._on_model, self._on_searched)
 
     def _on_tasks(self, tasks: Sequence[Task]) -> None:
         self._tasks = {task.name: task for task in tasks}
@@ -88,6 +88,10 @@ class TuneProgress:
         )
         self._bar.update(self._line, description=text)
         self._tell(text, always=True)
+
+    def _on_searched(self, done: int, most: int) -> None:
+        self._bar.update(self._line, completed=done, total=most, rate="")
+        self._tell(f"searching whole models, {done} of at most {most}", always=True)
 
     def _rate(self) -> str:
         minutes = (time.monotonic() - self._begun) / 60

@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tvm_embbert.measure.emulator import EmulatorSession
 from tvm_embbert.measure.image import Image, build_image
-from tvm_embbert.measure.map_file import read_map
+from tvm_embbert.measure.map_file import Piece, read_map
 from tvm_embbert.measure.session import Session
 from tvm_embbert.measure.sources import ModelSources
 from tvm_embbert.target import Target
@@ -42,13 +42,14 @@ class Outcome:
         Of one run, in the meter's unit; None if the counter ran over.
     differs : bool
         Whether any byte was wrong.
-    code : int
-        Bytes of the kernel's code and of the intrinsics it calls.
+    functions : dict
+        Bytes of the code, by function: of the kernel, and of the intrinsics that it calls as far as
+        they were not inlined.
     """
 
     count: int | None
     differs: bool
-    code: int
+    functions: dict[str, int]
 
 
 def packed(files: Files) -> bytes:
@@ -107,23 +108,35 @@ def emulated(files: Files, candidates: int, target: Target) -> list[Outcome]:
 
 def run_bench(image: Image, candidates: int, session: Session) -> list[Outcome]:
     """Run each of an image's candidates in a session."""
-    codes = code_bytes(image, candidates)
-    return [_run_one(session, number, code) for number, code in enumerate(codes)]
+    functions = function_bytes(image, candidates)
+    return [_run_one(session, number, found) for number, found in enumerate(functions)]
 
 
-def _run_one(session: Session, number: int, code: int) -> Outcome:
+def _run_one(session: Session, number: int, functions: dict[str, int]) -> Outcome:
     session.infer([number, PREPARE])
     answer = session.infer([number, RUN])
     count = answer.cycles if answer.instructions is None else answer.instructions
-    return Outcome(count, bool(session.infer([number, CHECK]).logits[0]), code)
+    return Outcome(count, bool(session.infer([number, CHECK]).logits[0]), functions)
 
 
-def code_bytes(image: Image, candidates: int) -> Sequence[int]:
-    """Return the bytes of each candidate's code: of the kernel and of the intrinsics it calls."""
+def function_bytes(image: Image, candidates: int) -> list[dict[str, int]]:
+    """Return the bytes of each candidate's code, by function; see :class:`Outcome`."""
     pieces = [p for p in read_map(image.map_file).pieces if p.of_model and p.output == ".text"]
     files = [Path(kernel_file(number)).stem for number in range(candidates)]
+    return [_functions(p for p in pieces if _source(p) == file) for file in files]
+
+
+def _source(piece: Piece) -> str:
     # An object is called NNN_<source>.o.
-    return [sum(p.size for p in pieces if Path(p.file).stem[4:] == file) for file in files]
+    return Path(piece.file).stem[4:]
+
+
+def _functions(pieces: Iterable[Piece]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for piece in pieces:
+        name = piece.name.removeprefix(".text.").partition(".")[0]
+        sizes[name] = sizes.get(name, 0) + piece.size
+    return sizes
 
 
 def kernel_file(number: int) -> str:

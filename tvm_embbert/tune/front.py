@@ -38,6 +38,21 @@ def record_of(task: Task, log: TrialLog, code: int | None = None) -> Record | No
     return Record(name, task.signature, task.rows, task.length, found.default.count, points)
 
 
+def record_by(task: Task, log: TrialLog, chosen: Trial, limited: bool) -> Record | None:
+    """Return the record by which a task's kernel is made by a trial; None for the default.
+
+    Further points are slower than it and take less scratch, where code is `limited` no more of it.
+    """
+    default = log.trials[Trial(task.name, default_config(task), None).key]
+    if chosen.key == default.key or default.count is None or chosen.count is None:
+        return None
+    others = [t for t in log.of(task.name) if not limited or t.code <= chosen.code]
+    less = [t for t in others if (t.count or 0) > chosen.count and t.scratch < chosen.scratch]
+    points = tuple(_points(task, [chosen, *front(less)]))
+    name = task.implementation.name
+    return Record(name, task.signature, task.rows, task.length, default.count, points)
+
+
 def _points(task: Task, trials: Sequence[Trial]) -> Iterator[Point]:
     usual = default_config(task)
     for trial in trials:

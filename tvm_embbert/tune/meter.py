@@ -7,7 +7,7 @@ at fault is alone: no candidate takes others down with it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tvm_embbert.errors import DeviceError, EmbBertError, ToolchainError
@@ -98,8 +98,23 @@ def trials_of(candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> l
 def _trial(candidate: Candidate, outcome: Outcome) -> Trial:
     if outcome.differs:
         return failed(candidate, "differs")
-    name, config = candidate.task.name, dict(candidate.config)
-    return Trial(name, config, outcome.count, candidate.scratch_bytes, outcome.code)
+    name, config, functions = candidate.task.name, dict(candidate.config), outcome.functions
+    code, parts = sum(functions.values()), intrinsic_bytes(candidate, functions)
+    return Trial(name, config, outcome.count, candidate.scratch_bytes, code, parts=parts)
+
+
+def intrinsic_bytes(candidate: Candidate, functions: Mapping[str, int]) -> dict[str, int]:
+    """Return the bytes of a candidate's intrinsics, given those of the functions in its object.
+
+    What the compiler put into the kernel is shared out by the length of the C: an estimate.
+    """
+    texts = {i.name: len(i.c) for i in candidate.kernel.intrinsics}
+    apart = {name: size for name, size in functions.items() if name in texts}
+    inlined = {name: length for name, length in texts.items() if name not in apart}
+    own = sum(functions.values()) - sum(apart.values())
+    length = len(candidate.function.body) + sum(inlined.values())
+    estimated = {name: own * part // length for name, part in inlined.items()}
+    return dict(sorted({**apart, **estimated}.items()))
 
 
 def failed(candidate: Candidate, error: str) -> Trial:

@@ -10,7 +10,7 @@ from tvm_embbert.strategy.knobs import Value
 from tvm_embbert.tune.records import LOOPS, Point, Record
 from tvm_embbert.tune.schedules import Schedules
 from tvm_embbert.tune.signature import program_key
-from tvm_embbert.tune.whole import Counted, Whole, count
+from tvm_embbert.tune.whole import Counted, Whole
 
 HEIGHTS = (1, 2, 4, 8, 16, 32, 64, 128)
 """Rows of tiles that are measured: about half as much arena from each to the one before."""
@@ -37,7 +37,7 @@ class FrontPoint:
 
 
 def measure_front(
-    whole: Whole, schedules: Schedules, told: Callable[[Counted], None]
+    whole: Whole, schedules: Schedules, count: Callable[[Lowered], Counted]
 ) -> list[FrontPoint]:
     """Return the points that no other beats in instructions, RAM and flash, the fastest first.
 
@@ -48,15 +48,11 @@ def measure_front(
     schedules : Schedules
         Records of the tuned kernels; their points with less scratch are tried where all others
         take more arena.
-    told : callable
-        Is told of each model that is counted.
+    count : callable
+        Counts a model.
     """
-    found = []
-    for scratch, rows, lowered in _variants(whole, schedules):
-        counted = count(lowered, whole.ids)
-        told(counted)
-        found.append(FrontPoint(rows, scratch, counted))
-    return front_of(found)
+    variants = _variants(whole, schedules)
+    return front_of([FrontPoint(rows, scratch, count(made)) for scratch, rows, made in variants])
 
 
 def front_of(points: Sequence[FrontPoint]) -> list[FrontPoint]:

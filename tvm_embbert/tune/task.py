@@ -20,6 +20,9 @@ from tvm_embbert.tune.signature import signature
 ROWS = 24
 """Rows that a kernel computes when it is measured: a multiple of the heights of usual blocks."""
 
+Identity = tuple[str, str]
+"""Names of an implementation and of what calls have in common: a task at any number of rows."""
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -64,6 +67,11 @@ class Task:
     def signature(self) -> str:
         """Return what the calls have in common."""
         return signature(self.call)
+
+    @property
+    def identity(self) -> Identity:
+        """Return what the task is at any number of rows; a record is looked up by it."""
+        return self.implementation.name, self.signature
 
     @property
     def name(self) -> str:

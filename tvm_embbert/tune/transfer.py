@@ -61,7 +61,7 @@ def known_elsewhere(tasks: Sequence[Task], source: str, core: str = "") -> list[
         )
     records = [r for path in paths for r in read_records(path)[1]]
     by_key = {record.key: record for record in records}
-    return [found for task in tasks for found in _points(task, by_key.get(_key(task)))]
+    return [found for task in tasks for found in _points(task, by_key.get(task.identity))]
 
 
 def _folder(source: str, core: str) -> Path:
@@ -69,10 +69,6 @@ def _folder(source: str, core: str) -> Path:
     if source in _recorded():
         return schedules_folder() / source
     return given / core if core and (given / core).is_dir() else given
-
-
-def _key(task: Task) -> tuple[str, str]:
-    return task.implementation.name, task.signature
 
 
 def _points(task: Task, record: Record | None) -> Iterator[Found]:

@@ -1,4 +1,4 @@
-"""The log of a tuning session: every candidate that was measured, a line each, never rewritten."""
+"""The log of a tuning session: what was measured, a line each, never rewritten."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ class Trial:
         Bytes of scratch in the arena, and of the kernel's code with its intrinsics; 0 if it failed.
     error : str
         Why it failed: ``differs`` if a byte was not the reference's.
+    parts : dict
+        Bytes of `code` that are intrinsics', by their names: kernels of a model share these. An
+        estimate where they were inlined.
     """
 
     task: str
@@ -39,11 +43,36 @@ class Trial:
     scratch: int = 0
     code: int = 0
     error: str = ""
+    parts: dict[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, str]:
         """Return what tells candidates apart."""
         return self.task, json.dumps(self.config, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class ModelTrial:
+    """A whole model that was built and run.
+
+    Attributes
+    ----------
+    model : str
+        Digest of its C sources.
+    total : int
+        Instructions of an inference.
+    steps : dict
+        Instructions of each step.
+    ram, flash, code : int
+        Bytes of the image's RAM and flash, and of the library's code.
+    """
+
+    model: str
+    total: int
+    steps: dict[str, int]
+    ram: int
+    flash: int
+    code: int
 
 
 @dataclass
@@ -53,6 +82,8 @@ class TrialLog:
     path: Path
     header: Mapping[str, Any]
     trials: dict[tuple[str, str], Trial] = field(default_factory=dict)
+    models: dict[str, ModelTrial] = field(default_factory=dict)
+    """Whole models by their digests."""
 
     @classmethod
     def open(cls, path: Path, header: Mapping[str, Any], resume: bool) -> TrialLog:
@@ -87,6 +118,11 @@ class TrialLog:
         self.trials.update({t.key: t for t in trials})
         self._append([json.dumps(asdict(t)) for t in trials])
 
+    def add_model(self, trial: ModelTrial) -> None:
+        """Append a whole model; returns when it is on the disk."""
+        self.models[trial.model] = trial
+        self._append([json.dumps(asdict(trial))])
+
     def of(self, task: str) -> list[Trial]:
         """Return the trials of a task in the order that they were made."""
         return [t for t in self.trials.values() if t.task == task]
@@ -112,6 +148,12 @@ class TrialLog:
         header, *rows = self._parsed(whole)
         self._check(header)
         for row in rows:
+            self._remember(row)
+
+    def _remember(self, row: dict[str, Any]) -> None:
+        if "model" in row:
+            self.models[row["model"]] = ModelTrial(**row)
+        else:
             trial = Trial(**row)
             self.trials[trial.key] = trial
 

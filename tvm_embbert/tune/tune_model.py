@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,74 +18,22 @@ from tvm_embbert.quantize.integer_module import IntegerModule
 from tvm_embbert.target import Target
 from tvm_embbert.tune.front_plot import front_svg
 from tvm_embbert.tune.meter import EmulatorMeter, Meter
-from tvm_embbert.tune.pareto import FrontPoint, front_record, measure_front
-from tvm_embbert.tune.records import Conditions, write_records
+from tvm_embbert.tune.options import NOBODY, Told, TuneOptions
+from tvm_embbert.tune.pareto import front_record, measure_front
+from tvm_embbert.tune.records import Conditions, Record, write_records
 from tvm_embbert.tune.room import Room
+from tvm_embbert.tune.scales import Scales
 from tvm_embbert.tune.schedules import no_schedules
-from tvm_embbert.tune.session import Best, Recorder, best_of, tune
-from tvm_embbert.tune.task import Task, extract_tasks
+from tvm_embbert.tune.session import Recorder, best_of, tune
+from tvm_embbert.tune.summary import Outcome, summary
+from tvm_embbert.tune.task import ROWS, Task, extract_tasks
 from tvm_embbert.tune.transfer import known_elsewhere, nearest_core
-from tvm_embbert.tune.trial_log import Trial, TrialLog
+from tvm_embbert.tune.trial_log import TrialLog
 from tvm_embbert.tune.weigh import Weighed, Weigher
-from tvm_embbert.tune.whole import SLACK, Counted, Limits, Whole, as_schedules, count, used_points
+from tvm_embbert.tune.whole import SLACK, Counted, Limits, Whole, as_schedules, used_points
+from tvm_embbert.tune.whole_pass import WholePass
 
 LOG, SUMMARY, PLOT, LOOPS_FILE = "trials.jsonl", "summary.json", "front.svg", "loops"
-
-
-@dataclass(frozen=True)
-class TuneOptions:
-    """How to tune.
-
-    Attributes
-    ----------
-    trials : int
-        Candidates that the search measures, beside the defaults and small spaces.
-    length : int or None
-        Tokens of the input; the model's longest where it is None.
-    operators : tuple of str
-        Those to tune; all where it is empty.
-    seed : int
-        The same seed and counts lead to the same records.
-    search : str
-        ``xgb`` or ``random``.
-    jobs : int
-        Images that are built and run at a time.
-    batch : int
-        Candidates measured at a time: what is lost at most when the session dies.
-    arena : int or None
-        Bytes that the arena may take; a hundredth more than untuned where it is None.
-    code : int or None
-        Bytes that the library's code may take; as many as it likes where it is None.
-    source : str or None
-        Core or folder whose records to start from; the nearest core where it is None, ``none`` for
-        none.
-    resume : bool
-        Whether to go on with the session in the folder.
-    front : bool
-        Whether to measure the front of instructions against RAM and flash.
-    """
-
-    trials: int = 200
-    length: int | None = None
-    operators: tuple[str, ...] = ()
-    seed: int = 0
-    search: str = "xgb"
-    jobs: int = 2
-    batch: int = 16
-    arena: int | None = None
-    code: int | None = None
-    source: str | None = None
-    resume: bool = False
-    front: bool = False
-
-
-@dataclass(frozen=True)
-class Told:
-    """Whom to tell of the session's progress; nobody by default."""
-
-    tasks: Callable[[Sequence[Task]], None] = field(default=lambda _: None)
-    trial: Callable[[Trial], None] = field(default=lambda _: None)
-    model: Callable[[Counted], None] = field(default=lambda _: None)
 
 
 def tune_model(
@@ -95,7 +43,7 @@ def tune_model(
     options: TuneOptions,
     overrides: Mapping[str, str] | None = None,
     meter: Meter | None = None,
-    told: Told = Told(),
+    told: Told = NOBODY,
 ) -> dict[str, Any]:
     """Tune a model's kernels for a target's core.
 
@@ -123,44 +71,85 @@ def tune_model(
         The summary, as it is written.
     """
     require_emulator(target)
-    length = _length(module, options)
-    tasks = extract_tasks(module, target.core.isa, length, overrides, options.operators)
-    _check_operators(tasks, options.operators, module)
+    whole = Whole(module, target, _length(module, options), overrides or {})
     measured_by = meter or EmulatorMeter(target, options.jobs)
     conditions = _conditions(target, measured_by)
-    log = TrialLog.open(out / LOG, _header(conditions, length, options), options.resume)
-    whole = Whole(module, target, length, overrides or {})
-    before = count(whole.lower(no_schedules()), whole.ids)
-    told.model(before)
-    limit = before.arena + before.arena // SLACK if options.arena is None else options.arena
-    room = Room(whole, max(limit, before.arena))
-    tasks = [room.narrow(task) for task in tasks]
-    told.tasks(tasks)
-    _search(tasks, Recorder(tasks, measured_by, log, told.trial, room.refusal), options, target)
-    weigher = Weigher(
-        whole,
-        log,
-        lambda rows: extract_tasks(
-            module, target.core.isa, length, overrides, options.operators, rows
-        ),
-        lambda at_height: Recorder(at_height, measured_by, log),
-        told.model,
-    )
-    weighed = weigher.weigh(tasks, before, Limits(limit, options.code))
-    records = used_points(weighed.records, weighed.after)
-    points = measure_front(whole, as_schedules(records), told.model) if options.front else []
+    log = TrialLog.open(out / LOG, _header(conditions, whole.length, options), options.resume)
+    scales = Scales(whole, log, told.model)
+    outcome = _Session(options, whole, measured_by, scales, told).run()
+    files = _write(outcome, out, conditions, target)
+    told_of = summary(target, outcome, files)
+    write_text(out / SUMMARY, json.dumps(told_of, indent=2) + "\n")
+    return told_of
+
+
+@dataclass(frozen=True, eq=False)
+class _Session:
+    """What a session works with."""
+
+    options: TuneOptions
+    whole: Whole
+    meter: Meter
+    scales: Scales
+    told: Told
+
+    @property
+    def log(self) -> TrialLog:
+        return self.scales.log
+
+    def run(self) -> Outcome:
+        """Search kernels, weigh whole models, search among these."""
+        tasks = self.tasks_of(ROWS)
+        _check_operators(tasks, self.options.operators, self.whole.module)
+        before = self.scales.count(self.whole.lower(no_schedules()))
+        limits = Limits(_arena(self.options, before), self.options.code)
+        tasks = self._searched(tasks, Room(self.whole, max(limits.arena, before.arena)))
+        weighed = self._weighed(tasks, before, limits)
+        records = as_schedules(used_points(weighed.records, weighed.after))
+        measured = self.options.front
+        points = measure_front(self.whole, records, self.scales.count) if measured else []
+        return Outcome(self.log, [best_of(task, self.log) for task in tasks], weighed, points)
+
+    def tasks_of(self, rows: int) -> list[Task]:
+        """Return the tasks at some rows of a tile."""
+        whole, operators = self.whole, self.options.operators
+        isa = whole.target.core.isa
+        return extract_tasks(whole.module, isa, whole.length, whole.overrides, operators, rows)
+
+    def _searched(self, tasks: Sequence[Task], room: Room) -> list[Task]:
+        """Search the candidates that there is room for; returns the tasks as they were tuned."""
+        narrowed = [room.narrow(task) for task in tasks]
+        self.told.tasks(narrowed)
+        recorder = Recorder(narrowed, self.meter, self.log, self.told.trial, room.refusal)
+        _search(narrowed, recorder, self.options, self.whole.target)
+        return narrowed
+
+    def _weighed(self, tasks: Sequence[Task], before: Counted, limits: Limits) -> Weighed:
+        weigher = Weigher(self.whole, self.log, self.tasks_of, self._recorder_of, self.scales.count)
+        weighed = weigher.weigh(tasks, before, limits)
+        search = WholePass(weigher, limits, self.options.models, self.told.searched)
+        return search.improve(tasks, weighed)
+
+    def _recorder_of(self, tasks: Sequence[Task]) -> Recorder:
+        return Recorder(tasks, self.meter, self.log)
+
+
+def _arena(options: TuneOptions, before: Counted) -> int:
+    return before.arena + before.arena // SLACK if options.arena is None else options.arena
+
+
+def _write(outcome: Outcome, out: Path, conditions: Conditions, target: Target) -> list[Path]:
+    """Write records and the front's plot; returns the files of records."""
+    weighed, points = outcome.weighed, outcome.points
     loops = front_record(weighed.before, weighed.after, points)
     folder = out / target.core.name
-    files = write_records(folder, conditions, records)
-    files += write_records(
-        folder, _conditions(target, None), {LOOPS_FILE: [loops] if loops else []}
-    )
+    files = write_records(folder, conditions, used_points(weighed.records, weighed.after))
+    of_model: dict[str, list[Record]] = {LOOPS_FILE: [loops] if loops else []}
+    files += write_records(folder, _conditions(target, None), of_model)
     if points:
-        write_text(out / PLOT, front_svg(points, f"{target.name}, {length} tokens"))
-    best = [best_of(task, log) for task in tasks]
-    summary = _summary(target, conditions, log, best, weighed, files, points)
-    write_text(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
-    return summary
+        told = f"{target.name}, {outcome.log.header['length']} tokens"
+        write_text(out / PLOT, front_svg(points, told))
+    return files
 
 
 def _length(module: IntegerModule, options: TuneOptions) -> int:
@@ -227,59 +216,3 @@ def _search(
     first = [(name, config) for name, config, _ in known]
     how = SearchOptions(options.trials, options.batch, options.seed, options.search)
     tune(tasks, recorder, how, known, first)
-
-
-def _summary(
-    target: Target,
-    conditions: Conditions,
-    log: TrialLog,
-    best: Sequence[Best],
-    weighed: Weighed,
-    files: Sequence[Path],
-    points: Sequence[FrontPoint],
-) -> dict[str, Any]:
-    trials = log.trials.values()
-    before, after = weighed.before, weighed.after
-    return {
-        "target": target.name,
-        "core": target.core.name,
-        "unit": conditions.unit,
-        "trials": {
-            "measured": len(trials),
-            "failed": sum(t.count is None and t.error != "differs" for t in trials),
-            "differing": sum(t.error == "differs" for t in trials),
-        },
-        "tasks": [_task_summary(b, log) for b in best],
-        "model": {
-            "length": log.header["length"],
-            "before": before.total,
-            "after": after.total,
-            "arena_before": before.arena,
-            "arena_after": after.arena,
-            "code_before": before.code,
-            "code_after": after.code,
-            "operators": _operators(before, after),
-        },
-        "front": [point.as_json() for point in points],
-        "records": [str(path) for path in files],
-    }
-
-
-def _task_summary(best: Best, log: TrialLog) -> dict[str, Any]:
-    return {
-        "task": best.task.name,
-        "steps": best.task.steps,
-        "candidates": best.task.size,
-        "trials": len(log.of(best.task.name)),
-        "before": best.default.count,
-        "after": best.best.count,
-        "config": best.best.config,
-    }
-
-
-def _operators(before: Counted, after: Counted) -> dict[str, dict[str, int]]:
-    tuned = after.by_operator()
-    return {
-        name: {"before": total, "after": tuned[name]}
-        for name, total in sorted(before.by_operator().items())
-    }

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tvm_embbert.errors import BudgetError
+from tvm_embbert.lowering import Lowered
 from tvm_embbert.strategy.knobs import Config
 from tvm_embbert.tune.candidate import Candidate
 from tvm_embbert.tune.front import records_of
 from tvm_embbert.tune.records import Record
 from tvm_embbert.tune.session import Recorder, default_config
 from tvm_embbert.tune.slim import light_candidates, smaller_codes
-from tvm_embbert.tune.task import Task
+from tvm_embbert.tune.slower import ranked_against
+from tvm_embbert.tune.task import Identity, Task
 from tvm_embbert.tune.trial_log import TrialLog
-from tvm_embbert.tune.whole import Counted, Limits, Whole, count, losses
+from tvm_embbert.tune.whole import Counted, Limits, Whole, losses
 
 PER_BLOCK = 2
 """Candidates of each height of block on a shortlist."""
@@ -39,11 +41,13 @@ TasksOf = Callable[[int], Sequence[Task]]
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """The whole model before and after, and the records that make the difference."""
+    """The whole model before and after, the records that make the difference, and the rows that
+    kernels were measured at for it; 0 where none of the tuned models was better."""
 
     before: Counted
     after: Counted
     records: dict[str, list[Record]]
+    rows: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +64,15 @@ class Weigher:
         The tasks at some rows.
     recorder_of : callable
         Measures such tasks, and remembers.
-    told : callable
-        Is told of each model that is counted.
+    count : callable
+        Counts a whole model.
     """
 
     whole: Whole
     log: TrialLog
     tasks_of: TasksOf
     recorder_of: Callable[[Sequence[Task]], Recorder]
-    told: Callable[[Counted], None]
+    count: Callable[[Lowered], Counted]
 
     def weigh(self, tasks: Sequence[Task], before: Counted, limits: Limits) -> Weighed:
         """Return the best model that keeps the limits.
@@ -82,15 +86,16 @@ class Weigher:
         limits : Limits
             Bytes of arena and of code.
         """
-        best, records = before, no_schedules_of(tasks)
+        best = Weighed(before, before, no_schedules_of(tasks))
+        rank = ranked_against(before)
         for rows, found in self._by_height(tasks, limits.arena):
             for after, used in self._within_code(tasks, before, found, (limits, rows)):
-                better = after.total < best.total or not limits.kept_by(best)
+                better = rank(after) < rank(best.after) or not limits.kept_by(best.after)
                 if better and limits.kept_by(after):
-                    best, records = after, used
-        if not limits.kept_by(best):
+                    best = Weighed(before, after, used, rows)
+        if not limits.kept_by(best.after):
             raise _too_small(limits, before)
-        return Weighed(before, best, records)
+        return best
 
     def _within_code(
         self,
@@ -117,8 +122,8 @@ class Weigher:
 
     def _measure_light(self, tasks: Sequence[Task], rows: int) -> list[Task]:
         """Measure candidates of little code at a height; returns the tasks there."""
-        light = {_identity(t): light_candidates(t, self.log, WORSE) for t in tasks}
-        at_height = [t for t in self.tasks_of(rows) if _identity(t) in light]
+        light = {t.identity: light_candidates(t, self.log, WORSE) for t in tasks}
+        at_height = [t for t in self.tasks_of(rows) if t.identity in light]
         self._measure(at_height, light)
         return at_height
 
@@ -126,21 +131,19 @@ class Weigher:
         self, tasks: Sequence[Task], limit: int
     ) -> list[tuple[int, dict[str, list[Record]]]]:
         """Return records for the heights of tiles that promise most."""
-        short = {_identity(task): shortlist(task, self.log) for task in tasks}
+        short = {task.identity: shortlist(task, self.log) for task in tasks}
         promised = []
         for rows in self.whole.heights(limit):
-            at_height = [t for t in self.tasks_of(rows) if _identity(t) in short]
+            at_height = [t for t in self.tasks_of(rows) if t.identity in short]
             total = self._measure(at_height, short)
             promised.append((total, rows, records_of(at_height, self.log)))
         promised.sort(key=lambda p: p[:2])
         return [(rows, records) for _, rows, records in promised[:HEIGHTS_BUILT]]
 
-    def _measure(
-        self, tasks: Sequence[Task], short: Mapping[tuple[str, str], Sequence[Config]]
-    ) -> float:
+    def _measure(self, tasks: Sequence[Task], short: Mapping[Identity, Sequence[Config]]) -> float:
         """Measure shortlists at a height; returns what an inference takes by the best."""
         recorder = self.recorder_of(tasks)
-        wanted = [(t.name, c) for t in tasks for c in (default_config(t), *short[_identity(t)])]
+        wanted = [(t.name, c) for t in tasks for c in (default_config(t), *short[t.identity])]
         recorder.measure(wanted)
         return sum(
             min(t.count for t in self.log.of(task.name) if t.count is not None) * task.runs
@@ -152,16 +155,13 @@ class Weigher:
     ) -> Iterator[tuple[Counted, dict[str, list[Record]]]]:
         """Yield counted models; once more without the records of operators that take more."""
         for lowered in self.whole.fitting(records, limit, rows):
-            after = count(lowered, self.whole.ids)
-            self.told(after)
+            after = self.count(lowered)
             yield after, records
             lost = losses(before, after).keys() & {op for op, found in records.items() if found}
             if lost:
                 kept = {op: [] if op in lost else found for op, found in records.items()}
                 for again in self.whole.fitting(kept, limit, rows)[:1]:
-                    recounted = count(again, self.whole.ids)
-                    self.told(recounted)
-                    yield recounted, kept
+                    yield self.count(again), kept
 
 
 def no_schedules_of(tasks: Sequence[Task]) -> dict[str, list[Record]]:
@@ -177,10 +177,6 @@ def shortlist(task: Task, log: TrialLog) -> list[Config]:
         if total <= WORSE * counted[0][0]:
             found.setdefault(Candidate(task, config).kernel.row_block, []).append(config)
     return [config for configs in found.values() for config in configs[:PER_BLOCK]]
-
-
-def _identity(task: Task) -> tuple[str, str]:
-    return task.implementation.name, task.signature
 
 
 def _too_small(limits: Limits, before: Counted) -> BudgetError:
