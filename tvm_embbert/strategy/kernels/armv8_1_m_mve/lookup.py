@@ -27,10 +27,10 @@ class MveLookup(Implementation):
     priority = 20
 
     def knobs(self, call: IntegerCall) -> tuple[Knob, ...]:
-        """Offer loads of several vectors to rows that they divide."""
+        """Offer loads of four vectors, or of two, to rows that they divide."""
         channels = call.output.shape[-1]
-        vectors = tuple(n for n in (2, 4) if channels % (LANES * n) == 0)
-        return (Knob("vectors", (1, *vectors), 1),) if vectors else ()
+        widest = next((n for n in (4, 2) if channels % (LANES * n) == 0), 1)
+        return (Knob("vectors", (1, widest), 1),) if widest > 1 else ()
 
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel for the call's width."""
