@@ -19,9 +19,9 @@ Rank = tuple[int, int]
 class Slower:
     """An operator that takes more than untuned.
 
-    ``cause`` is :data:`KERNELS` where records make its kernels; :data:`TILES` where they are the
-    untuned ones, called for other tiles; :data:`CALLS` where they are called as often as untuned,
-    too: then the entry point puts their arguments together in another way.
+    ``cause`` is :data:`TILES` where its kernels are called for other tiles than untuned. Where they
+    are called for the same it is :data:`KERNELS` if records make them, and :data:`CALLS` if they
+    are the untuned ones: then the entry point puts their arguments together in another way.
     """
 
     operator: str
@@ -39,9 +39,9 @@ def slower(before: Counted, after: Counted) -> list[Slower]:
 def ranked_against(before: Counted) -> Callable[[Counted], Rank]:
     """Return what orders whole models, given the untuned one.
 
-    First come models of whose operators none is slower by its tuned kernels; then those of fewest
-    instructions. One in which an operator is slower by tiles counts as a thousandth more: as good
-    a model without is preferred.
+    First come models of whose operators none is slower by its tuned kernels alone; then those of
+    fewest instructions. One in which an operator is slower by tiles counts as a thousandth more: as
+    good a model without is preferred.
     """
 
     def rank(after: Counted) -> Rank:
@@ -54,9 +54,9 @@ def ranked_against(before: Counted) -> Callable[[Counted], Rank]:
 
 def _cause(operator: str, before: Counted, after: Counted) -> str:
     steps = [s.name for s in after.lowered.program.steps if s.operator == operator]
-    if any(name in after.lowered.schedules.used for name in steps):
-        return KERNELS
-    return TILES if _calls(before.lowered, steps) != _calls(after.lowered, steps) else CALLS
+    if _calls(before.lowered, steps) != _calls(after.lowered, steps):
+        return TILES
+    return KERNELS if any(name in after.lowered.schedules.used for name in steps) else CALLS
 
 
 def _calls(lowered: Lowered, names: Sequence[str]) -> list[int]:
