@@ -20,9 +20,9 @@ from tvm_embbert.strategy.kernels.scalar.burst_matrix import (
 )
 from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
 from tvm_embbert.strategy.kernels.scalar.burst_taps import burst_taps
-from tvm_embbert.strategy.kernels.scalar.burst_weights import at_once, burst_weights, entry_words
 from tvm_embbert.strategy.kernels.scalar.burst_words import words_beside, words_shape
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
+from tvm_embbert.strategy.kernels.scalar.entries import at_once, entry_words, weight_entries
 from tvm_embbert.strategy.kernels.scalar.entry_contexts import entry_contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
@@ -58,7 +58,7 @@ def block_for(rng: Rng, isa: str, pairs: bool = False, rows: Sequence[int] = TRI
 
 
 def packed(x: np.ndarray, block: Block) -> np.ndarray:
-    """Return ``x`` (rows, steps) as words (steps, pairs)."""
+    """Return ``x`` (rows, steps) as words (steps, words)."""
     wide = x.astype(np.int32)
     words = [wide[w.low] + wide[w.high] * (1 << w.bits) for w in block.layout]
     return np.stack(words, axis=1).astype(np.int32)
@@ -67,7 +67,7 @@ def packed(x: np.ndarray, block: Block) -> np.ndarray:
 def _words(rng: Rng, isa: str) -> Iterator[Call]:
     block, width = block_for(rng, isa), pick(rng, STEPS)
     rows = int(rng.integers(1, block.rows + 1))
-    result = np.zeros((width, block.pairs), np.int32)
+    result = np.zeros((width, block.words), np.int32)
     yield words(block), [values(rng, (rows, width), "int8"), result], {"rows": rows, "width": width}
 
 
@@ -110,7 +110,7 @@ def _weights(rng: Rng, isa: str) -> Iterator[Call]:
         multiplier = int(rng.integers(low // 64, low))
         limit = distance_limit(multiplier, shift)
         scaling = [found.max(axis=0), arithmetic.exponential_table(), limit, multiplier, shift]
-        made = [np.zeros((keys, block.pairs), np.int32), np.zeros(block.rows, np.int32)]
+        made = [np.zeros((keys, block.words), np.int32), np.zeros(block.rows, np.int32)]
         arrays = [found, *_mask(rng, keys, masked), *scaling, *made]
         yield weights(block, masked, shift > 0), arrays, {"keys": keys}
 
@@ -144,7 +144,7 @@ def beside_block(rng: Rng) -> Block:
 
 def laid_beside(x: np.ndarray, block: Block) -> np.ndarray:
     """Return ``x`` (rows, steps) as words with room behind those of each turn."""
-    turns = packed(x, block).reshape(-1, block.unroll * block.pairs)
+    turns = packed(x, block).reshape(-1, block.unroll * block.words)
     return np.pad(turns, ((0, 0), (0, block.unroll // 4))).reshape(-1)
 
 
@@ -196,7 +196,7 @@ def _entries(rng: Rng, isa: str) -> Iterator[Call]:
         most = -(-keys // 4) * 4
         made = [np.zeros((most, entry_words(block)), np.int32), np.zeros((2, block.rows), np.int32)]
         arrays = [found, *_mask(rng, keys, masked), *scaling, *made]
-        yield burst_weights(block, 7, masked, shift > 0), arrays, {"keys": keys}
+        yield weight_entries(block, 7, masked, shift > 0), arrays, {"keys": keys}
 
 
 def _entry_contexts(rng: Rng, isa: str) -> Iterator[Call]:

@@ -11,8 +11,8 @@ from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.scalar.burst_contexts import burst_contexts
 from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
-from tvm_embbert.strategy.kernels.scalar.burst_weights import burst_weights
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
+from tvm_embbert.strategy.kernels.scalar.entries import weight_entries
 from tvm_embbert.strategy.kernels.scalar.entry_contexts import entry_contexts
 from tvm_embbert.strategy.kernels.scalar.form import (
     ARM,
@@ -79,7 +79,7 @@ class ScalarAttention(Implementation):
             (table,),
             scalars=(distance_limit(multiplier, shift), multiplier, numerator),
             scratch=(
-                Tensor("words", (width, score.pairs), "int32"),
+                Tensor("words", (width, score.words), "int32"),
                 Tensor("scores", (keys, score.rows), "int32", form.keys_multiple),
                 Tensor("sums", (form.sums, score.rows), "int32"),
             ),
@@ -137,7 +137,7 @@ class _Form:
                 burst_scores(BurstScoresForm(self.score, self.width, self.masked))
                 if burst
                 else scores(ScoresForm(self.score, self.width, self.masked)),
-                burst_weights(self.mix, self.width, self.masked, self.shift > 0),
+                weight_entries(self.mix, self.width, self.masked, self.shift > 0),
                 (burst_contexts if burst else entry_contexts)(self.mix, self.width),
             )
         return (
@@ -182,7 +182,7 @@ def _declare(tir: Tir, form: _Form, rows: Expr, keys: Expr) -> _Buffers:
         tir.tensor("table", (256,), "int8"),
         (tir.scalar("limit"), tir.scalar("multiplier"), tir.scalar("numerator")),
         tir.tensor("result", (rows, form.width), "int8"),
-        tir.tensor("words", (form.width, form.score.pairs), "int32"),
+        tir.tensor("words", (form.width, form.score.words), "int32"),
         tir.tensor("scores", (keys, form.score.rows), "int32"),
         tir.tensor("sums", (form.sums, form.score.rows), "int32"),
     )

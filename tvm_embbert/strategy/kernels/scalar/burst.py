@@ -66,12 +66,12 @@ def parted(sums: Sequence[str], spare: str) -> list[str]:
 
 def turn_steps(block: Block) -> int:
     """Return the steps of a turn of the loop."""
-    return block.unroll * AT_ONCE[block.pairs]
+    return block.unroll * AT_ONCE[block.words]
 
 
 def beside(block: Block) -> bool:
     """Return whether the bytes are copied beside the words."""
-    return block.multiply == BURST and block.pairs == BESIDE
+    return block.multiply == BURST and block.words == BESIDE
 
 
 def looped_steps(block: Block, steps: int) -> int:
@@ -83,7 +83,7 @@ def looped_steps(block: Block, steps: int) -> int:
 def places(block: Block) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the registers of the sums, and those of words."""
     first = 2 if beside(block) else 3
-    last = first + 2 * block.pairs
+    last = first + 2 * block.words
     return REGISTERS[first:last], REGISTERS[last:]
 
 
@@ -108,12 +108,12 @@ def _steps(block: Block, steps: range) -> list[str]:
     """Return the instructions of some steps, whose bytes lie behind the pointer."""
     sums, words = places(block)
     found = []
-    for first in range(0, len(steps), AT_ONCE[block.pairs]):
-        group = steps[first : first + AT_ONCE[block.pairs]]
-        found.append(f"ldm r0!, {listed(words[: len(group) * block.pairs])}")
+    for first in range(0, len(steps), AT_ONCE[block.words]):
+        group = steps[first : first + AT_ONCE[block.words]]
+        found.append(f"ldm r0!, {listed(words[: len(group) * block.words])}")
         for n, step in enumerate(group):
             found.append(f"ldrsb r2, [r1, #{step}]")
-            found += multiplied(sums, words[n * block.pairs : (n + 1) * block.pairs], "r2")
+            found += multiplied(sums, words[n * block.words : (n + 1) * block.words], "r2")
     return found
 
 

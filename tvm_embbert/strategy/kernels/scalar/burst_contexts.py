@@ -18,7 +18,7 @@ from tvm_embbert.strategy.kernels.scalar.burst import (
     multiplied,
     parted,
 )
-from tvm_embbert.strategy.kernels.scalar.burst_weights import PLACED, entry_words
+from tvm_embbert.strategy.kernels.scalar.entries import PLACED, entry_words
 from tvm_embbert.strategy.kernels.scalar.form import LONG_REACH, Block, filled
 from tvm_embbert.strategy.kernels.scalar.sums import guard_of
 from tvm_embbert.strategy.kernels.scalar.words import row_of
@@ -31,7 +31,7 @@ MOST = LONG_REACH // (127 * 128) // 4 * 4
 def burst_contexts(block: Block, width: int) -> Intrinsic:
     """Return the intrinsic: the mean of ``v`` int8 (keys, width) for each of up to `rows` rows.
 
-    ``entries`` and ``totals`` are those of :mod:`.burst_weights`.
+    ``entries`` and ``totals`` are those of :mod:`.entries`.
     """
     name = f"te_scalar_contexts_{width}_{block.name}"
     fields = {
@@ -39,7 +39,7 @@ def burst_contexts(block: Block, width: int) -> Intrinsic:
         "CLOBBERED": clobbered(("r0", "r1", "r12", "lr")),
         "ALL": "".join(_stored(block, r) for r in range(block.rows)),
         "GROUP": 4 * len(_group(block)),
-        "PLACED": PLACED[block.pairs],
+        "PLACED": PLACED[block.words],
         "ENTRY": entry_words(block),
         "UNROLL": block.unroll,
         "MOST": MOST,
@@ -53,13 +53,13 @@ def burst_contexts(block: Block, width: int) -> Intrinsic:
 
 
 def _sums(block: Block) -> tuple[str, ...]:
-    return REGISTERS[2 : 2 + 2 * block.pairs]
+    return REGISTERS[2 : 2 + 2 * block.words]
 
 
 def _group(block: Block) -> list[str]:
     """Return the instructions for the keys of a load, each of 4 bytes."""
-    first, size = 2 + 2 * block.pairs, entry_words(block)
-    held = REGISTERS[first : first + size * PLACED[block.pairs]]
+    first, size = 2 + 2 * block.words, entry_words(block)
+    held = REGISTERS[first : first + size * PLACED[block.words]]
     found = [f"ldm.w r0!, {listed(held)}"]
     for n in range(0, len(held), size):
         *words, place = held[n : n + size]
@@ -83,7 +83,7 @@ def _stored(block: Block, r: int) -> str:
 
 
 def mean_of_entries(block: Block, width: int) -> Any:
-    """Return the meaning of contexts by entries; see :mod:`.burst_weights`."""
+    """Return the meaning of contexts by entries; see :mod:`.entries`."""
     with prim_func("contexts") as tir:
         keys, rows = tir.dim("keys"), tir.dim("rows")
         most = T.truncdiv(keys + 3, 4) * 4
@@ -99,7 +99,7 @@ def mean_of_entries(block: Block, width: int) -> Any:
                 tir.store(total, 0, arithmetic("int32", "rounding_offset", inverse, shift))
                 with tir.loop("e", totals[1, 0]) as e:
                     weight = row_of(entries, e, r, block)
-                    key = T.truncdiv(entries[e, block.pairs], width)
+                    key = T.truncdiv(entries[e, block.words], width)
                     tir.accumulate(total, 0, weight * widened(v[key, c]))
                 shifted = arithmetic("int32", "shift_left", total[0], shift)
                 tir.store(result, (r, c), saturate(multiply_high(shifted, inverse), "int8"))

@@ -58,7 +58,7 @@ def _meaning(form: BurstScoresForm) -> Any:
     block = form.block
     with prim_func("scores") as tir:
         keys = tir.dim("keys")
-        words = tir.tensor("words", (form.width, block.pairs), "int32")
+        words = tir.tensor("words", (form.width, block.words), "int32")
         k = tir.tensor("k", (keys, form.width), "int8")
         hidden = tir.tensor("hidden", (keys,), "bool") if form.masked else None
         found = tir.tensor("scores", (keys, block.rows), "int32")
@@ -79,7 +79,7 @@ def _meaning(form: BurstScoresForm) -> Any:
 
 
 def _c(form: BurstScoresForm) -> str:
-    looped = looped_steps(form.block, form.width) * form.block.pairs
+    looped = looped_steps(form.block, form.width) * form.block.words
     fields = {
         "MASK": "const uint8_t *hidden, " if form.masked else "",
         "RUNS": _SEEN if form.masked else _WHOLE,

@@ -42,15 +42,15 @@ def burst_taps(block: Block, number: int) -> Intrinsic:
 
 
 def _summed(block: Block, number: int) -> list[str]:
-    last = 3 + 2 * block.pairs
-    sums, spare = REGISTERS[3:last], REGISTERS[last : last + max(1, block.pairs - 1)]
+    last = 3 + 2 * block.words
+    sums, spare = REGISTERS[3:last], REGISTERS[last : last + max(1, block.words - 1)]
     found = cleared(sums)
     for parity in (0, 1):
-        held = list(spare[: block.pairs - 1])
+        held = list(spare[: block.words - 1])
         if parity < number:
             found += [f"ldr {r}, [r0, #{4 * (parity + 2 * p)}]" for p, r in enumerate(held)]
         for tap in range(parity, number, 2):
-            found += _tap(sums, held or list(spare), tap, block.pairs)
+            found += _tap(sums, held or list(spare), tap, block.words)
             held = held[1:] + held[:1]
     return [*found, *parted(sums, "r2"), "ldr r0, %[sums]", f"stm r0, {listed(sums)}"]
 

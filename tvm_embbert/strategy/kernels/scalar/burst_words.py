@@ -16,13 +16,13 @@ from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 def words_shape(block: Block, steps: int) -> tuple[int, ...]:
     """Return the words of so many steps: with room for their bytes behind those of each turn."""
     room = steps // 4 if beside(block) else 0
-    return (steps * block.pairs + room,)
+    return (steps * block.words + room,)
 
 
 def place_of(block: Block, step: Expr, pair: int) -> Expr:
     """Return where the word of a step and pair lies."""
     gaps = T.truncdiv(step, block.unroll) * (block.unroll // 4) if beside(block) else 0
-    return step * block.pairs + gaps + pair
+    return step * block.words + gaps + pair
 
 
 def words_beside(block: Block) -> Intrinsic:
@@ -33,10 +33,10 @@ def words_beside(block: Block) -> Intrinsic:
     """
     name = f"te_scalar_words_{block.rows}x{block.bits}_{block.unroll}"
     lines = "".join(
-        f"      to[{k * block.pairs}] = even[{k}] + odd[{k}] * (1 << {block.bits});\n"
+        f"      to[{k * block.words}] = even[{k}] + odd[{k}] * (1 << {block.bits});\n"
         for k in range(4)
     )
-    fields = {"NAME": name, "PAIRS": block.pairs, "FOUR": lines, "UNROLL": block.unroll}
+    fields = {"NAME": name, "PAIRS": block.words, "FOUR": lines, "UNROLL": block.unroll}
     return Intrinsic(name, filled(_C, fields), _meaning(block), ("rows", "width"))
 
 
@@ -45,9 +45,9 @@ def _meaning(block: Block) -> Any:
         rows, width = tir.dim("rows"), tir.dim("width")
         x = tir.tensor("x", (rows, width), "int8")
         room = T.truncdiv(width, 4)
-        to = tir.tensor("words", (width * block.pairs + room,), "int32")
+        to = tir.tensor("words", (width * block.words + room,), "int32")
         with tir.loop("k", width) as k:
-            for p in range(block.pairs):
+            for p in range(block.words):
                 even, odd = element_of(x, 2 * p, k), element_of(x, 2 * p + 1, k)
                 tir.store(to, place_of(block, k, p), even + odd * (1 << block.bits))
     return tir.prim_func

@@ -18,7 +18,7 @@ from tvm_embbert.strategy.kernels.tir import prim_func
 def contexts(block: Block, width: int) -> Intrinsic:
     """Return the intrinsic: the mean of ``v`` int8 (keys, width) for each of up to `rows` rows."""
     name = f"te_scalar_contexts_{width}_{block.name}"
-    walk = Walk(step=width, output=1, word=block.pairs)
+    walk = Walk(step=width, output=1, word=block.words)
     fields = {
         "ALL": _whole(block, name),
         "STORED": "".join(map(_stored, range(block.outputs))),
@@ -27,7 +27,7 @@ def contexts(block: Block, width: int) -> Intrinsic:
         "NAME": name,
         "CHANNELS": block.outputs,
         "WIDTH": width,
-        "WORD": block.pairs,
+        "WORD": block.words,
         "ROWS": block.rows,
     }
     summing = sums_and_rest if width % block.outputs else sums
@@ -61,7 +61,7 @@ def _whole(block: Block, name: str, outputs: int = 0) -> str:
 def _meaning(block: Block, width: int) -> Any:
     with prim_func("contexts") as tir:
         keys, rows = tir.dim("keys"), tir.dim("rows")
-        words = tir.tensor("words", (keys, block.pairs), "int32")
+        words = tir.tensor("words", (keys, block.words), "int32")
         v = tir.tensor("v", (keys, width), "int8")
         totals = tir.tensor("totals", (block.rows,), "int32")
         numerator, shift = tir.scalar("numerator"), tir.scalar("shift")

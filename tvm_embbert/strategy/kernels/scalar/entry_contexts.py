@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.burst_contexts import mean_of_entries
-from tvm_embbert.strategy.kernels.scalar.burst_weights import entry_words
+from tvm_embbert.strategy.kernels.scalar.entries import entry_words
 from tvm_embbert.strategy.kernels.scalar.form import TRIPLE_REACH, TRIPLE_STEPS, Block, filled
 from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums, sums_and_rest
 
@@ -15,7 +15,7 @@ SURE = TRIPLE_REACH // 128
 def entry_contexts(block: Block, width: int) -> Intrinsic:
     """Return the intrinsic: the mean of ``v`` int8 (keys, width) for each of up to `rows` rows.
 
-    ``entries`` and ``totals`` are those of :mod:`.burst_weights`.
+    ``entries`` and ``totals`` are those of :mod:`.entries`.
     """
     name = f"te_scalar_contexts_{width}_{block.name}"
     walk = Walk(step=0, output=1, word=entry_words(block), placed=True)

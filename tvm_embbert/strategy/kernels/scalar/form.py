@@ -74,7 +74,7 @@ class Block:
     reach: int = TRIPLE_STEPS
 
     @property
-    def pairs(self) -> int:
+    def words(self) -> int:
         """Return the words of a step."""
         return 2 * self.rows // 3 if self.multiply == TRIPLE else self.rows // 2
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def long_sums(name: str, block: Block, walk: Walk) -> str:
     """Return the C function; see :func:`tvm_embbert.strategy.kernels.scalar.sums.sums`."""
-    places = [(c, p) for c in range(block.outputs) for p in range(block.pairs)]
+    places = [(c, p) for c in range(block.outputs) for p in range(block.words)]
     halves = [f"{half}{c}{p}" for c, p in places for half in "lh"]
     fields = {
         "NAME": name,
@@ -40,11 +40,11 @@ def _step(block: Block, walk: Walk, k: int) -> str:
     """Return the instructions of step k of a turn."""
     base = 4 * k * walk.word
     if block.outputs > 1:
-        loads = _load_words(walk, base, range(block.pairs))
+        loads = _load_words(walk, base, range(block.words))
         return loads + "".join(_times(block, walk, k, c) for c in range(block.outputs))
     lines = _line(f"ldrsb %[v], [%[w], #{k * walk.step}]")
-    for first in range(0, block.pairs, 2):
-        pairs = range(first, min(first + 2, block.pairs))
+    for first in range(0, block.words, 2):
+        pairs = range(first, min(first + 2, block.words))
         lines += _load_words(walk, base, pairs)
         lines += "".join(_multiply(0, p, "ab"[p - first]) for p in pairs)
     return lines
@@ -59,7 +59,7 @@ def _load_words(walk: Walk, base: int, pairs: range) -> str:
 
 def _times(block: Block, walk: Walk, k: int, c: int) -> str:
     load = _line(f"ldrsb %[v], [%[w], #{k * walk.step + c * walk.output}]")
-    return load + "".join(_multiply(c, p, "ab"[p]) for p in range(block.pairs))
+    return load + "".join(_multiply(c, p, "ab"[p]) for p in range(block.words))
 
 
 def _multiply(c: int, p: int, word: str) -> str:

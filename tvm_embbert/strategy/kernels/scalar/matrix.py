@@ -52,7 +52,7 @@ def _meaning(form: MatrixForm) -> Any:
     wide = form.block.outputs
     with prim_func("matrix") as tir:
         steps, outputs, rows = tir.dim("steps"), tir.dim("outputs"), tir.dim("rows")
-        words = tir.tensor("words", (steps, form.block.pairs), "int32")
+        words = tir.tensor("words", (steps, form.block.words), "int32")
         index = tir.tensor("index", (rows,), "int32") if form.indexed else None
         blocks = T.truncdiv(outputs + wide - 1, wide)
         weight = tir.tensor("weight", (blocks, steps, wide), "int8")
@@ -77,7 +77,7 @@ def _meaning(form: MatrixForm) -> Any:
 
 def _c(form: MatrixForm) -> str:
     block = form.block
-    walk = Walk(step=block.outputs, output=1, word=block.pairs)
+    walk = Walk(step=block.outputs, output=1, word=block.words)
     fields = {
         "TYPE": f"{form.dtype}_t",
         "INDEX": "const int32_t *index, " if form.indexed else "",

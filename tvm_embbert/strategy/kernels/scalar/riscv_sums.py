@@ -22,9 +22,9 @@ REGISTERS = (
 
 def riscv_sums(name: str, block: Block, walk: Walk) -> str:
     """Return the C function; see :func:`tvm_embbert.strategy.kernels.scalar.sums.sums`."""
-    places = [(c, p) for c in range(block.outputs) for p in range(block.pairs)]
+    places = [(c, p) for c in range(block.outputs) for p in range(block.words)]
     sums = [f"{n}{c}{p}" for c, p in places for n in "sh"]
-    held = [f"{n}{i}" for i in range(min(block.outputs, block.pairs)) for n in "ab"]
+    held = [f"{n}{i}" for i in range(min(block.outputs, block.words)) for n in "ab"]
     names = [*sums, *held, "v", "u", "t", "q", "bias"]
     taken = dict(zip(names, REGISTERS, strict=False))
     stores = "".join(line(f"sw %[{n}], {4 * i}(%[t])") for i, n in enumerate(sums))
@@ -54,13 +54,13 @@ def _steps(block: Block, walk: Walk, k: int, steps: int) -> str:
     """Return the instructions of one or two steps from k on: the fewer operands stay loaded."""
     words = [
         [f"lw %[{{}}], {4 * (n * walk.word + p * walk.pair)}(%[x])" for n in range(k, k + steps)]
-        for p in range(block.pairs)
+        for p in range(block.words)
     ]
     bytes_ = [
         [f"lb %[{{}}], {n * walk.step + c * walk.output}(%[w])" for n in range(k, k + steps)]
         for c in range(block.outputs)
     ]
-    by_word = block.pairs <= block.outputs
+    by_word = block.words <= block.outputs
     kept, passed = (words, bytes_) if by_word else (bytes_, words)
     lines = [
         load.format(f"{n}{i}")

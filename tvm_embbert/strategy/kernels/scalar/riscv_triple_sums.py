@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def riscv_triple_sums(name: str, block: Block, walk: Walk) -> str:
     """Return the C function; see :func:`tvm_embbert.strategy.kernels.scalar.sums.sums`."""
-    sums = [f"s{c}{p}" for c in range(block.outputs) for p in range(block.pairs)]
-    words = [f"a{p}" for p in range(block.pairs)]
+    sums = [f"s{c}{p}" for c in range(block.outputs) for p in range(block.words)]
+    words = [f"a{p}" for p in range(block.words)]
     taken = dict(zip([*sums, *words, "v", "t", "from"], REGISTERS, strict=False))
     fields = {
         "BEGIN": "".join(line(f"li %[{n}], -1") for n in sums),
@@ -65,14 +65,14 @@ def _stored(n: int) -> str:
 def _step(block: Block, walk: Walk, k: int) -> str:
     """Return the instructions of step k of a turn."""
     base = 4 * k * walk.word
-    lines = [f"lw %[a{p}], {base + 4 * p * walk.pair}(%[x])" for p in range(block.pairs)]
+    lines = [f"lw %[a{p}], {base + 4 * p * walk.pair}(%[x])" for p in range(block.words)]
     first, base = ("w", k * walk.step) if not walk.placed else ("from", 0)
     if walk.placed:
-        place = 4 * (k * walk.word + block.pairs)
+        place = 4 * (k * walk.word + block.words)
         lines += [f"lw %[from], {place}(%[x])", "add %[from], %[from], %[w]"]
     for c in range(block.outputs):
         lines.append(f"lb %[v], {base + c * walk.output}(%[{first}])")
-        for p in range(block.pairs):
+        for p in range(block.words):
             lines += [f"mul %[t], %[a{p}], %[v]", f"add %[s{c}{p}], %[s{c}{p}], %[t]"]
     return "".join(map(line, lines))
 

@@ -48,7 +48,7 @@ def scores(form: ScoresForm) -> Intrinsic:
 def _meaning(form: ScoresForm) -> Any:
     with prim_func("scores") as tir:
         keys = tir.dim("keys")
-        words = tir.tensor("words", (form.width, form.block.pairs), "int32")
+        words = tir.tensor("words", (form.width, form.block.words), "int32")
         k = tir.tensor("k", (keys, form.width), "int8")
         hidden = tir.tensor("hidden", (keys,), "bool") if form.masked else None
         found = tir.tensor("scores", (keys, form.block.rows), "int32")
@@ -76,7 +76,7 @@ def _score(
 
 def _c(form: ScoresForm) -> str:
     block = form.block
-    walk = Walk(step=1, output=form.width, word=block.pairs)
+    walk = Walk(step=1, output=form.width, word=block.words)
     fields = {
         "MASK": "const uint8_t *hidden, " if form.masked else "",
         "SEEN": "".join(_seen(c, form.masked) for c in range(block.outputs)),

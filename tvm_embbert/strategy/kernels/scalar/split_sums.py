@@ -19,7 +19,7 @@ BIAS = 32512
 
 def split_sums(name: str, block: Block, walk: Walk) -> str:
     """Return the C function; see :func:`tvm_embbert.strategy.kernels.scalar.sums.sums`."""
-    places = [(c, p) for c in range(block.outputs) for p in range(block.pairs)]
+    places = [(c, p) for c in range(block.outputs) for p in range(block.words)]
     fields = {
         "NAME": name,
         "DECLARED": ", ".join(f"s{c}{p} = 0, h{c}{p} = 0" for c, p in places),
@@ -44,7 +44,7 @@ def _pair(block: Block, walk: Walk, steps: tuple[int, ...]) -> str:
         for c in range(block.outputs)
         for n, k in enumerate(steps)
     ]
-    for p in range(block.pairs):
+    for p in range(block.words):
         lines += [
             f"const uint32_t {'ab'[n]}{p} = (uint32_t)x[{k * walk.word + p * walk.pair}];"
             for n, k in enumerate(steps)

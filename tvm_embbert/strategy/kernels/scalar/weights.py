@@ -14,7 +14,7 @@ from tvm_embbert.strategy.kernels.tir import Expr, prim_func
 
 
 def weights(block: Block, masked: bool, shifted: bool) -> Intrinsic:
-    """Return the intrinsic: ``words`` int32 (keys, pairs) of weights, and each row's sum of them.
+    """Return the intrinsic: ``words`` int32 (keys, words) of weights, and each row's sum of them.
 
     The words may take the memory of the scores, int32 (keys, rows). Where scores are shifted, their
     distance is limited first. A hidden key has no weight.
@@ -26,7 +26,7 @@ def weights(block: Block, masked: bool, shifted: bool) -> Intrinsic:
         "HIDDEN": _hidden(block) if masked else "",
         "WORDS": _words(block),
         "ROWS": block.rows,
-        "PAIRS": block.pairs,
+        "PAIRS": block.words,
         "TOPS": ", ".join(f"top{r} = tops[{r}] + offset" for r in range(block.rows)),
         "TOTALS": ", ".join(f"total{r} = 0" for r in range(block.rows)),
         "STORED": "".join(f"  totals[{r}] = total{r};\n" for r in range(block.rows)),
@@ -38,8 +38,8 @@ def weights(block: Block, masked: bool, shifted: bool) -> Intrinsic:
 
 
 def _hidden(block: Block) -> str:
-    cleared = " ".join(f"words[{p}] = 0;" for p in range(block.pairs))
-    following = f"scores += {block.rows}, words += {block.pairs};"
+    cleared = " ".join(f"words[{p}] = 0;" for p in range(block.words))
+    following = f"scores += {block.rows}, words += {block.words};"
     return f"    if (hidden[j]) {{\n      {cleared}\n      {following}\n      continue;\n    }}\n"
 
 
@@ -68,7 +68,7 @@ def _meaning(block: Block, masked: bool, shifted: bool) -> Any:
         tops = tir.tensor("tops", (block.rows,), "int32")
         table = tir.tensor("table", (256,), "int8")
         limit, multiplier, shift = (tir.scalar(n) for n in ("limit", "multiplier", "shift"))
-        words = tir.tensor("words", (keys, block.pairs), "int32")
+        words = tir.tensor("words", (keys, block.words), "int32")
         totals = tir.tensor("totals", (block.rows,), "int32")
         weight = tir.local("weight", "int32", block.rows)
         for r in range(block.rows):

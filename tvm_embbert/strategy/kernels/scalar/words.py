@@ -13,7 +13,7 @@ from tvm_embbert.strategy.kernels.tir import Buffer, Expr, prim_func
 
 
 def words(block: Block) -> Intrinsic:
-    """Return the intrinsic that packs ``x`` int8 (rows, width) to ``words`` int32 (width, pairs).
+    """Return the intrinsic that packs ``x`` int8 (rows, width) to ``words`` int32 (width, words).
 
     Rows that a block lacks repeat the last one.
     """
@@ -21,9 +21,9 @@ def words(block: Block) -> Intrinsic:
     rows = [f"row{r}" for r in range(block.group)]
     fields = {
         "NAME": name,
-        "PAIRS": block.pairs,
+        "PAIRS": block.words,
         "GROUP": len(rows),
-        "STEP": block.pairs * block.group // block.rows,
+        "STEP": block.words * block.group // block.rows,
         "ROWS": "".join(map(_row, range(block.group))),
         "FOUR": "".join(f"      {_words(k, block)}\n" for k in range(4)),
         "FURTHER": ", ".join(f"{row} += 4" for row in rows),
@@ -40,14 +40,14 @@ def _row(r: int) -> str:
 def _words(k: int, block: Block) -> str:
     """Return statements that store step k's words of the block's first group of rows."""
     return " ".join(
-        f"to[{k * block.pairs + n}] = row{w.low}[{k}] + row{w.high}[{k}] * (1 << {w.bits});"
+        f"to[{k * block.words + n}] = row{w.low}[{k}] + row{w.high}[{k}] * (1 << {w.bits});"
         for n, w in enumerate(block.layout)
         if w.low < block.group
     )
 
 
 def row_of(words: Buffer, step: Expr, row: int, block: Block) -> Expr:
-    """Return what the words (steps, pairs) of a block hold of a row, int32; for meanings."""
+    """Return what the words (steps, words) of a block hold of a row, int32; for meanings."""
     place, word = next((n, w) for n, w in enumerate(block.layout) if row in (w.low, w.high))
     return half_of(words[step, place], row == word.high, word.bits)
 
@@ -64,7 +64,7 @@ def _meaning(block: Block) -> Any:
     with prim_func("words") as tir:
         rows, width = tir.dim("rows"), tir.dim("width")
         x = tir.tensor("x", (rows, width), "int8")
-        to = tir.tensor("words", (width, block.pairs), "int32")
+        to = tir.tensor("words", (width, block.words), "int32")
         with tir.loop("k", width) as k:
             for n, word in enumerate(block.layout):
                 low, high = element_of(x, word.low, k), element_of(x, word.high, k)

@@ -18,16 +18,16 @@ PLACED = {1: 4, 2: 2, 3: 1}
 
 def at_once(block: Block) -> int:
     """Return the entries of a load: their number is a multiple."""
-    return PLACED[block.pairs] if block.multiply == BURST else 1
+    return PLACED[block.words] if block.multiply == BURST else 1
 
 
 def entry_words(block: Block) -> int:
     """Return the words of a key that counts: the weights, and where its values begin."""
-    return block.pairs + 1
+    return block.words + 1
 
 
-def burst_weights(block: Block, width: int, masked: bool, shifted: bool) -> Intrinsic:
-    """Return the intrinsic: ``entries`` int32 (entries, pairs + 1), and each row's sum of weights.
+def weight_entries(block: Block, width: int, masked: bool, shifted: bool) -> Intrinsic:
+    """Return the intrinsic: ``entries`` int32 (entries, words + 1), and each row's sum of weights.
 
     An entry is a key's words of weights, and the byte where its values begin, of rows of `width`.
     Keys whose weights are all 0, as are those of hidden keys, have none; entries of zeros fill them
@@ -44,14 +44,14 @@ def burst_weights(block: Block, width: int, masked: bool, shifted: bool) -> Intr
         "WEIGHED": "".join(map(_weighed, rows)),
         "ANY": " | ".join(f"w{r}" for r in rows),
         "WORDS": "".join(_word(n, word) for n, word in enumerate(block.layout)),
-        "ZEROS": "".join(f"    entries[{p}] = 0;\n" for p in range(block.pairs + 1)),
+        "ZEROS": "".join(f"    entries[{p}] = 0;\n" for p in range(block.words + 1)),
         "TOPS": ", ".join(f"top{r} = tops[{r}] + offset" for r in rows),
         "TOTALS": ", ".join(f"total{r} = 0" for r in rows),
         "STORED": "".join(f"  totals[{r}] = total{r};\n" for r in rows),
         "DISTANCE": "te_shift_left(te_min(distance, reach), shift)" if shifted else "distance",
         "UNUSED": "" if shifted else "\n  (void)reach, (void)shift;",
         "ROWS": block.rows,
-        "PAIRS": block.pairs,
+        "PAIRS": block.words,
         "ENTRY": entry_words(block),
         "PLACED": at_once(block),
         "WIDTH": width,
@@ -115,7 +115,7 @@ def _enter(tir: Tir, block: Block, buffers: tuple[Buffer, Buffer, Buffer], place
         for n, word in enumerate(block.layout):
             packed = weight[word.low] + weight[word.high] * (1 << word.bits)
             tir.store(entries, (count[0], n), packed)
-        tir.store(entries, (count[0], block.pairs), place)
+        tir.store(entries, (count[0], block.words), place)
         tir.accumulate(count, 0, 1)
 
 
