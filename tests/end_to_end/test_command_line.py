@@ -150,6 +150,16 @@ def test_wrong_input_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [("--trials", "-1", 0), ("--models", "few", 0), ("--jobs", "0", 1), ("--batch", "1.5", 1)],
+)
+def test_numbers_of_tune_are_checked(option: str, value: str, least: int) -> None:
+    done = command("tune", "snips", "--target", "mps2-an386", option, value)
+    assert done.returncode == 2
+    assert f"argument {option}: {value!r} is no whole number of at least {least}" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["run", "validate"])
 def test_folder_without_a_compiled_model(tmp_path: Path, name: str) -> None:
     more = ("--data", DATA / "snips_test.tsv.gz") if name == "validate" else ("--text", "x")

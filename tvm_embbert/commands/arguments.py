@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 _UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "K": 1024, "M": 1024**2}
@@ -15,6 +16,18 @@ def size(text: str) -> int:
     if not match or match[2] not in _UNITS:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write bytes, KiB or MiB")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number that is not below `least`."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            told = f"{text!r} is no whole number of at least {least}"
+            raise argparse.ArgumentTypeError(told)
+        return int(text)
+
+    return number
 
 
 def length(text: str) -> int | str:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvm_embbert.commands.arguments import add_model_arguments, size
+from tvm_embbert.commands.arguments import add_model_arguments, at_least, size
 from tvm_embbert.commands.board import add_board
 from tvm_embbert.commands.output import console, print_json
 from tvm_embbert.errors import UsageError
@@ -38,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_what(parser: argparse.ArgumentParser) -> None:
     """Declare how much is tuned."""
     parser.add_argument(
-        "--trials", type=int, default=200, metavar="N", help="candidates that are searched (200)"
+        "--trials",
+        type=at_least(0),
+        default=200,
+        metavar="N",
+        help="candidates that are searched (200)",
     )
     parser.add_argument(
         "--operators", nargs="+", default=[], metavar="NAME", help="operators to tune (all)"
@@ -78,7 +82,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     """Declare the whole models that are made."""
     parser.add_argument(
         "--models",
-        type=int,
+        type=at_least(0),
         default=40,
         metavar="N",
         help="whole models that are searched at most, after the kernels (40)",
@@ -107,7 +111,7 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
     """Declare what measures, but for a board."""
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=at_least(1),
         default=os.cpu_count() or 1,
         metavar="N",
         help="images to build and run at a time (the machine's cores)",
@@ -118,6 +122,13 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
         help="measure on the servers of a farm that this RPC tracker knows",
     )
     parser.add_argument("--key", metavar="NAME", help="the key of the farm's servers")
+    parser.add_argument(
+        "--batch",
+        type=at_least(1),
+        default=16,
+        metavar="N",
+        help="candidates between two looks at the cost model: 8 for each server (16)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
