@@ -18,7 +18,7 @@ from tvm_embbert.strategy.kernels.scalar.burst_matrix import (
     burst_matrix,
     burst_weight,
 )
-from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
+from tvm_embbert.strategy.kernels.scalar.burst_scores import burst_scores
 from tvm_embbert.strategy.kernels.scalar.burst_taps import burst_taps
 from tvm_embbert.strategy.kernels.scalar.burst_words import words_beside, words_shape
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
@@ -181,7 +181,7 @@ def _burst_scores(rng: Rng, isa: str) -> Iterator[Call]:
     x = packed(values(rng, (block.rows, width), "int8"), block)
     arrays = [x, values(rng, (keys, width), "int8"), *_mask(rng, keys, masked)]
     found, tops = np.zeros((keys, block.rows), np.int32), np.zeros(block.rows, np.int32)
-    form = BurstScoresForm(block, width, masked)
+    form = ScoresForm(block, width, masked)
     yield burst_scores(form), [*arrays, found, tops], {"keys": keys}
 
 

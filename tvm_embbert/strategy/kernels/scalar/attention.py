@@ -10,7 +10,7 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.attention import distance_limit
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic, address
 from tvm_embbert.strategy.kernels.scalar.burst_contexts import burst_contexts
-from tvm_embbert.strategy.kernels.scalar.burst_scores import BurstScoresForm, burst_scores
+from tvm_embbert.strategy.kernels.scalar.burst_scores import burst_scores
 from tvm_embbert.strategy.kernels.scalar.contexts import contexts
 from tvm_embbert.strategy.kernels.scalar.entries import weight_entries
 from tvm_embbert.strategy.kernels.scalar.entry_contexts import entry_contexts
@@ -134,7 +134,7 @@ class _Form:
             burst = self.mix.multiply == BURST
             return (
                 words(self.score),
-                burst_scores(BurstScoresForm(self.score, self.width, self.masked))
+                burst_scores(ScoresForm(self.score, self.width, self.masked))
                 if burst
                 else scores(ScoresForm(self.score, self.width, self.masked)),
                 weight_entries(self.mix, self.width, self.masked, self.shift > 0),

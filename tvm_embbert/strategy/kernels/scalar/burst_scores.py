@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tvm.script import tirx as T
@@ -20,7 +19,7 @@ from tvm_embbert.strategy.kernels.scalar.burst import (
     summed,
 )
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
-from tvm_embbert.strategy.kernels.scalar.scores import LOWEST
+from tvm_embbert.strategy.kernels.scalar.scores import LOWEST, ScoresForm
 from tvm_embbert.strategy.kernels.scalar.sums import guard_of
 from tvm_embbert.strategy.kernels.scalar.words import row_of
 from tvm_embbert.strategy.kernels.tir import prim_func
@@ -29,22 +28,7 @@ CHAIN = 4
 """Instructions that an IT makes conditional."""
 
 
-@dataclass(frozen=True)
-class BurstScoresForm:
-    """What the intrinsic is specialised for."""
-
-    block: Block
-    width: int
-    masked: bool
-
-    @property
-    def name(self) -> str:
-        """Return the name of the C function."""
-        suffix = "_masked" if self.masked else ""
-        return f"te_scalar_scores_{self.width}_{self.block.name}{suffix}"
-
-
-def burst_scores(form: BurstScoresForm) -> Intrinsic:
+def burst_scores(form: ScoresForm) -> Intrinsic:
     """Return the intrinsic: ``scores`` int32 (keys, rows), and each row's largest in ``tops``.
 
     Scores of hidden keys are left as they are.
@@ -54,7 +38,7 @@ def burst_scores(form: BurstScoresForm) -> Intrinsic:
     )
 
 
-def _meaning(form: BurstScoresForm) -> Any:
+def _meaning(form: ScoresForm) -> Any:
     block = form.block
     with prim_func("scores") as tir:
         keys = tir.dim("keys")
@@ -78,7 +62,7 @@ def _meaning(form: BurstScoresForm) -> Any:
     return tir.prim_func
 
 
-def _c(form: BurstScoresForm) -> str:
+def _c(form: ScoresForm) -> str:
     looped = looped_steps(form.block, form.width) * form.block.words
     fields = {
         "MASK": "const uint8_t *hidden, " if form.masked else "",

@@ -5,19 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tvm_embbert.strategy.kernels.scalar.form import Block, filled
+from tvm_embbert.strategy.kernels.scalar.riscv import LOOP, REGISTERS, advance, line
 from tvm_embbert.strategy.kernels.scalar.split_sums import BIAS, PART
 
 if TYPE_CHECKING:
     from tvm_embbert.strategy.kernels.scalar.sums import Walk
-
-
-REGISTERS = (
-    *(f"t{n}" for n in range(7)),
-    *(f"a{n}" for n in range(2, 8)),
-    *(f"s{n}" for n in range(1, 12)),
-    "ra",
-)
-"""All but those of the frame, and two for the pointers: more than operands can name."""
 
 
 def riscv_sums(name: str, block: Block, walk: Walk) -> str:
@@ -29,7 +21,8 @@ def riscv_sums(name: str, block: Block, walk: Walk) -> str:
     taken = dict(zip(names, REGISTERS, strict=False))
     stores = "".join(line(f"sw %[{n}], {4 * i}(%[t])") for i, n in enumerate(sums))
     fields = {
-        "BEGIN": "".join(line(f"li %[{n}], 0") for n in sums),
+        "LOOP": LOOP,
+        "BEGIN": "".join(map(line, ["li %[bias], @BIASES@", *(f"li %[{n}], 0" for n in sums)])),
         "TURN": "".join(_steps(block, walk, k, 2) for k in range(0, block.unroll, 2))
         + advance(walk, block.unroll),
         "STEP": _steps(block, walk, 0, 1) + advance(walk, 1),
@@ -39,7 +32,7 @@ def riscv_sums(name: str, block: Block, walk: Walk) -> str:
         "UNROLL": block.unroll,
         "COUNT": len(sums),
         "STORED": "".join(
-            f"  {name}_part(found[{2 * n}], found[{2 * n + 1}], pairs, "
+            f"  {name}_part(held[{2 * n}], held[{2 * n + 1}], pairs, "
             f"sums + {c * block.rows + 2 * p});\n"
             for n, (c, p) in enumerate(places)
         ),
@@ -88,38 +81,11 @@ def _product(i: int, place: str, steps: int) -> list[str]:
     ]
 
 
-def advance(walk: Walk, steps: int) -> str:
-    """Return the instructions that move both pointers on."""
-    words = line(f"add %[x], %[x], {4 * steps * walk.word}")
-    return words + line(f"add %[w], %[w], {steps * walk.step}")
-
-
-def line(instruction: str) -> str:
-    """Return an instruction as a line of an asm statement."""
-    return f'\n        "{instruction}\\n\\t"'
-
-
 _C = """
 static inline void @NAME@(const int32_t *x, const int8_t *w, int32_t steps, int32_t *sums) {
   const int32_t rest = steps & (@UNROLL@ - 1);
   const int32_t *const turns = x + @WORD@ * (steps - rest), *const end = x + @WORD@ * steps;
   const uint32_t pairs = (uint32_t)((steps - rest) / 2 + rest);
-  uint32_t found[@COUNT@], *const to = found;
-  __asm__ volatile(
-        "li %[bias], @BIASES@\\n\\t"@BEGIN@
-        "j 2f\\n"
-        "1:\\n\\t"@TURN@
-        "2:\\n\\t"
-        "lw %[t], %[turns]\\n\\t"
-        "bne %[x], %[t], 1b\\n\\t"
-        "j 4f\\n"
-        "3:\\n\\t"@STEP@
-        "4:\\n\\t"
-        "lw %[t], %[end]\\n\\t"
-        "bne %[x], %[t], 3b\\n\\t"
-        "lw %[t], %[to]\\n\\t"@END@
-        : [x] "+r"(x), [w] "+r"(w)
-        : [turns] "m"(turns), [end] "m"(end), [to] "m"(to)
-        : @CLOBBERED@, "memory");
-@STORED@}
+  uint32_t held[@COUNT@], *const found = held;
+@LOOP@@STORED@}
 """

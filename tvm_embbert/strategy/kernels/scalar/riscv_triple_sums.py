@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tvm_embbert.strategy.kernels.scalar.form import TRIPLE_BITS, Block, filled
-from tvm_embbert.strategy.kernels.scalar.riscv_sums import REGISTERS, advance, line
+from tvm_embbert.strategy.kernels.scalar.riscv import LOOP, REGISTERS, advance, line
 
 if TYPE_CHECKING:
     from tvm_embbert.strategy.kernels.scalar.sums import Walk
@@ -29,6 +29,7 @@ def riscv_triple_sums(name: str, block: Block, walk: Walk) -> str:
     words = [f"a{p}" for p in range(block.words)]
     taken = dict(zip([*sums, *words, "v", "t", "from"], REGISTERS, strict=False))
     fields = {
+        "LOOP": LOOP,
         "BEGIN": "".join(line(f"li %[{n}], -1") for n in sums),
         "TURN": "".join(_step(block, walk, k) for k in range(block.unroll))
         + _advance(walk, block.unroll),
@@ -104,22 +105,7 @@ static inline void @NAME@_part(uint32_t first, uint32_t second, int32_t *sums) {
 static inline void @NAME@_some(const int32_t *x, const int8_t *w, int32_t steps, uint32_t *found) {
   const int32_t *const turns = x + @WORD@ * (steps & ~(@UNROLL@ - 1));
   const int32_t *const end = x + @WORD@ * steps;
-  __asm__ volatile(@BEGIN@
-        "j 2f\\n"
-        "1:\\n\\t"@TURN@
-        "2:\\n\\t"
-        "lw %[t], %[turns]\\n\\t"
-        "bne %[x], %[t], 1b\\n\\t"
-        "j 4f\\n"
-        "3:\\n\\t"@STEP@
-        "4:\\n\\t"
-        "lw %[t], %[end]\\n\\t"
-        "bne %[x], %[t], 3b\\n\\t"
-        "lw %[t], %[found]\\n\\t"@END@
-        : [x] "+r"(x), [w] "+r"(w)
-        : [turns] "m"(turns), [end] "m"(end), [found] "m"(found)
-        : @CLOBBERED@, "memory");
-}
+@LOOP@}
 
 static inline void @NAME@(const int32_t *x, const int8_t *w, int32_t steps,
     @REACHES@int32_t *sums) {
