@@ -115,7 +115,7 @@ class _Form:
 
     @property
     def listed(self) -> bool:
-        """Whether weights are a list of the keys that count."""
+        """Return whether weights are a list of the keys that count."""
         return self.mix.multiply in (BURST, TRIPLE)
 
     @property
@@ -130,22 +130,18 @@ class _Form:
 
     @property
     def intrinsics(self) -> tuple[Intrinsic, ...]:
-        if self.listed:
-            burst = self.mix.multiply == BURST
-            return (
-                words(self.score),
-                burst_scores(ScoresForm(self.score, self.width, self.masked))
-                if burst
-                else scores(ScoresForm(self.score, self.width, self.masked)),
-                weight_entries(self.mix, self.width, self.masked, self.shift > 0),
-                (burst_contexts if burst else entry_contexts)(self.mix, self.width),
-            )
-        return (
-            words(self.score),
-            scores(ScoresForm(self.score, self.width, self.masked)),
-            weights(self.mix, self.masked, self.shift > 0),
-            contexts(self.mix, self.width),
-        )
+        """Return what packs rows, scores keys, weighs them, and takes the mean of values."""
+        burst = self.mix.multiply == BURST
+        score = (burst_scores if burst else scores)(ScoresForm(self.score, self.width, self.masked))
+        return words(self.score), score, *(self._by_entries(burst) if self.listed else self._all())
+
+    def _by_entries(self, burst: bool) -> tuple[Intrinsic, Intrinsic]:
+        weigh = weight_entries(self.mix, self.width, self.masked, self.shift > 0)
+        return weigh, (burst_contexts if burst else entry_contexts)(self.mix, self.width)
+
+    def _all(self) -> tuple[Intrinsic, Intrinsic]:
+        weigh = weights(self.mix, self.masked, self.shift > 0)
+        return weigh, contexts(self.mix, self.width)
 
 
 @dataclass(frozen=True)
