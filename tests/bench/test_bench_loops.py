@@ -231,6 +231,7 @@ def test_products_of_scalar_riscv(mnemonic: str, number: int):
     [
         ("smlal r0, r1, r2, r3", ARM, "armv7-m", 2),
         ("mul a0,a1,a2", RISCV, "rv32im", 2),
+        ("mla r0, r1, r2, r0", ARM, "armv7-m triple", 1.5),
         ("mul a0,a1,a2", RISCV, "rv32im triple", 1.5),
     ],
 )

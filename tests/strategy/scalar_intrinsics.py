@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -48,10 +47,11 @@ Call = tuple[Intrinsic, list[Any], dict[str, int]]
 STEPS = (1, 2, 3, 7, 15, 17, 31, 33, 127, 129)
 
 
-def block_for(rng: Rng, isa: str, pairs: bool = False, rows: Sequence[int] = TRIPLE_ROWS) -> Block:
+def block_for(rng: Rng, isa: str, pairs: bool = False) -> Block:
     """Return a block that the registers hold; with two rows in a word where there must be pairs."""
-    some = pick(rng, ROWS if isa == ARM or pairs else rows)
-    wanted = str(rng.choice([LONG, SPLIT] if isa == ARM else [SPLIT, TRIPLE][: 2 - pairs]))
+    some = pick(rng, ROWS if pairs else TRIPLE_ROWS)
+    ways = [LONG, SPLIT] if isa == ARM else [SPLIT]
+    wanted = str(rng.choice(ways if pairs else [*ways, TRIPLE]))
     multiply = multiply_of(isa, {"multiply": wanted}, some, True)
     outputs = int(rng.integers(1, held(isa, multiply, some) + 1))
     return Block(some, outputs, pick(rng, UNROLL[:4]), multiply)
@@ -130,11 +130,19 @@ def _contexts(rng: Rng, isa: str) -> Iterator[Call]:
     yield contexts(short, width), arrays, {"keys": keys, "rows": rows}
 
 
-def listing_block(rng: Rng, isa: str) -> Block:
-    """Return a block whose weights are entries: of bursts that leave a register, or by threes."""
-    if isa != ARM:
-        return replace(block_for(rng, isa, rows=(3, 6)), multiply=TRIPLE)
+def burst_block(rng: Rng) -> Block:
+    """Return a block of bursts that leave a register for the bytes."""
     return Block(pick(rng, [r for r in ROWS if r <= BURST_ROWS]), 1, pick(rng, UNROLL), BURST)
+
+
+def listing_block(rng: Rng, isa: str) -> Block:
+    """Return a block whose weights are entries: of bursts, or of rows by threes."""
+    if isa != ARM or rng.integers(3) == 0:
+        rows = pick(rng, (3, 6))
+        multiply = multiply_of(isa, {"multiply": TRIPLE}, rows, True)
+        outputs = int(rng.integers(1, held(isa, multiply, rows) + 1))
+        return Block(rows, outputs, pick(rng, UNROLL[:4]), multiply)
+    return burst_block(rng)
 
 
 def beside_block(rng: Rng) -> Block:
@@ -157,7 +165,7 @@ def _words_beside(rng: Rng, isa: str) -> Iterator[Call]:
 
 
 def _burst_matrix(rng: Rng, isa: str) -> Iterator[Call]:
-    block = beside_block(rng) if rng.integers(2) else listing_block(rng, isa)
+    block = beside_block(rng) if rng.integers(2) else burst_block(rng)
     beside = block.rows > BURST_ROWS
     steps = block.unroll * pick(rng, (1, 2, 5)) if beside else pick(rng, (*STEPS, 255))
     outputs, indexed = pick(rng, (1, 2, 7)), bool(rng.integers(2))
@@ -176,7 +184,7 @@ def _burst_matrix(rng: Rng, isa: str) -> Iterator[Call]:
 
 
 def _burst_scores(rng: Rng, isa: str) -> Iterator[Call]:
-    block, keys, masked = listing_block(rng, isa), pick(rng, STEPS), bool(rng.integers(2))
+    block, keys, masked = burst_block(rng), pick(rng, STEPS), bool(rng.integers(2))
     width = pick(rng, (*STEPS, 255))
     x = packed(values(rng, (block.rows, width), "int8"), block)
     arrays = [x, values(rng, (keys, width), "int8"), *_mask(rng, keys, masked)]

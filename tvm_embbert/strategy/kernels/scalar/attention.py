@@ -21,7 +21,6 @@ from tvm_embbert.strategy.kernels.scalar.form import (
     LONG,
     LONG_STEPS,
     RISCV,
-    TRIPLE,
     Block,
     block_knobs,
     block_of,
@@ -71,7 +70,7 @@ class ScalarAttention(Implementation):
         if width > LONG_STEPS and config.get("multiply") == BURST:
             config = {**config, "multiply": LONG}
         score = block_of(self.isa, config, width <= LONG_STEPS, prefix="score_", apart=width)
-        stride = 1 if score.multiply == TRIPLE else width
+        stride = 1 if score.triple else width
         mix = block_of(self.isa, config, True, stride, "context_")
         form = _Form(score, mix, width, len(tensors) == 4, shift, context_shift)
         return Kernel(
@@ -116,7 +115,7 @@ class _Form:
     @property
     def listed(self) -> bool:
         """Return whether weights are a list of the keys that count."""
-        return self.mix.multiply in (BURST, TRIPLE)
+        return self.mix.triple or self.mix.multiply == BURST
 
     @property
     def keys_multiple(self) -> int:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from tvm_embbert.strategy.knobs import Config, Knob
 
 ARM, RISCV = "armv7-m", "rv32im"
-LONG, SPLIT, RISCV_SPLIT, BURST, TRIPLE = "long", "split", "riscv", "burst", "triple"
+LONG, SPLIT, BURST, TRIPLE = "long", "split", "burst", "triple"
+RISCV_SPLIT, RISCV_TRIPLE = "riscv", "riscv_triple"
 ROWS = (2, 4, 6, 8)
 TRIPLE_ROWS = (2, 3, 4, 6, 8)
-"""Where three rows may share two words, too."""
+"""Of which three may share two words."""
 DEFAULT_ROWS = 4
 OUTPUTS = {ARM: (1, 2, 3, 4, 5, 6), RISCV: (1, 2, 3, 4, 5, 6, 8)}
 UNROLL = (2, 4, 8, 16, 32)
 HELD = {ARM: 4, RISCV: 8}
 """Words of two rows times outputs, whose sums stay in registers: two registers each."""
-BITS = {LONG: 23, SPLIT: 16, RISCV_SPLIT: 16, BURST: 23, TRIPLE: 21}
+BITS = {LONG: 23, BURST: 23, SPLIT: 16, RISCV_SPLIT: 16, TRIPLE: 21, RISCV_TRIPLE: 21}
 """Where the second row of a word begins: 8 + 23 bits make a word, 23 hold a long sum of a row."""
 TRIPLE_BITS = 10
 """Where the second row begins in the second word of three rows."""
@@ -61,8 +62,9 @@ class Block:
     unroll : int
         Steps of the sum that a turn of the loop takes: a power of two.
     multiply : str
-        ``long``, ``split``, ``burst``, ``riscv``: split in assembly, or ``triple``. A turn of
-        ``burst`` loads words so many times, each time of as many steps as the registers hold.
+        ``long``, ``split``, ``burst``, ``triple``; ``riscv`` and ``riscv_triple``: split and triple
+        in assembly. A turn of ``burst`` loads words so many times, each time of as many steps as
+        the registers hold.
     reach : int
         Steps after which triple sums are told apart and added up; 0 for all at once.
     """
@@ -74,14 +76,19 @@ class Block:
     reach: int = TRIPLE_STEPS
 
     @property
+    def triple(self) -> bool:
+        """Return whether three rows share two words."""
+        return self.multiply in (TRIPLE, RISCV_TRIPLE)
+
+    @property
     def words(self) -> int:
         """Return the words of a step."""
-        return 2 * self.rows // 3 if self.multiply == TRIPLE else self.rows // 2
+        return 2 * self.rows // 3 if self.triple else self.rows // 2
 
     @property
     def layout(self) -> tuple[Word, ...]:
         """Return what each word of a step holds."""
-        if self.multiply != TRIPLE:
+        if not self.triple:
             return tuple(Word(r, r + 1, self.bits) for r in range(0, self.rows, 2))
         return tuple(
             word
@@ -92,7 +99,7 @@ class Block:
     @property
     def group(self) -> int:
         """Return how many rows share their words."""
-        return 3 if self.multiply == TRIPLE else 2
+        return 3 if self.triple else 2
 
     @property
     def bits(self) -> int:
@@ -102,7 +109,7 @@ class Block:
     @property
     def name(self) -> str:
         """Return what tells its C functions from those of other blocks."""
-        reach = f"_{self.reach}" if self.multiply == TRIPLE else ""
+        reach = f"_{self.reach}" if self.triple else ""
         return f"{self.multiply}_{self.rows}x{self.outputs}_{self.unroll}{reach}"
 
 
@@ -126,27 +133,31 @@ def lone_row(rows: object) -> str:
 
 def row_knobs(isa: str) -> tuple[Knob, ...]:
     """Return the knobs ``rows`` and, where there is a choice, ``multiply``."""
-    return (Knob("rows", TRIPLE_ROWS if isa == RISCV else ROWS, DEFAULT_ROWS), multiply_knob(isa))
+    return (Knob("rows", TRIPLE_ROWS, DEFAULT_ROWS), multiply_knob(isa))
 
 
 def multiply_knob(isa: str) -> Knob:
     """Return the knob that decides how a multiplication serves several rows."""
-    ways = (SPLIT, TRIPLE) if isa == RISCV else (LONG, SPLIT, BURST)
+    ways = (SPLIT, TRIPLE) if isa == RISCV else (LONG, SPLIT, BURST, TRIPLE)
     return Knob("multiply", ways, ways[0])
 
 
 def multiply_of(isa: str, config: Config, rows: int, long_fits: bool) -> str:
     """Return how a block multiplies: rows by threes as triples if told to, or if they are odd."""
     wanted = str(config["multiply"])
+    triple = rows % 3 == 0 and (wanted == TRIPLE or rows % 2 == 1)
     if isa == RISCV:
-        triple = rows % 3 == 0 and (wanted == TRIPLE or rows % 2 == 1)
-        return TRIPLE if triple else RISCV_SPLIT
-    return wanted if long_fits else SPLIT
+        return RISCV_TRIPLE if triple else RISCV_SPLIT
+    if triple:
+        return TRIPLE
+    return (LONG if wanted == TRIPLE else wanted) if long_fits else SPLIT
 
 
 def held(isa: str, multiply: str, rows: int) -> int:
     """Return the outputs whose sums stay in registers beside a block's words."""
-    return 2 * HELD[isa] // (2 * rows // 3) if multiply == TRIPLE else HELD[isa] // (rows // 2)
+    if multiply in (TRIPLE, RISCV_TRIPLE):
+        return 2 * HELD[isa] // (2 * rows // 3)
+    return HELD[isa] // (rows // 2)
 
 
 def block_of(

@@ -10,6 +10,7 @@ from tvm_embbert.strategy.kernels.scalar.form import (
     LONG,
     RISCV,
     RISCV_SPLIT,
+    RISCV_TRIPLE,
     SPLIT,
     TRIPLE,
     Block,
@@ -20,6 +21,7 @@ from tvm_embbert.strategy.kernels.scalar.long_sums import long_sums
 from tvm_embbert.strategy.kernels.scalar.riscv_sums import riscv_sums
 from tvm_embbert.strategy.kernels.scalar.riscv_triple_sums import riscv_triple_sums
 from tvm_embbert.strategy.kernels.scalar.split_sums import split_sums
+from tvm_embbert.strategy.kernels.scalar.triple_sums import triple_sums
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ GUARDS = {
     LONG: "__thumb2__",
     BURST: "__thumb2__",
     RISCV_SPLIT: "__riscv_mul",
-    TRIPLE: "__riscv_mul",
+    RISCV_TRIPLE: "__riscv_mul",
 }
 """Macros of the compilers that take the loops, by the way to multiply."""
 
@@ -59,7 +61,7 @@ def guard_of(*blocks: Block) -> str:
 
 def fills(block: Block) -> bool:
     """Return whether a loop in assembly takes all the registers, which GCC alone gives it."""
-    isa = {LONG: ARM, RISCV_SPLIT: RISCV, TRIPLE: RISCV}.get(block.multiply, "")
+    isa = {LONG: ARM, RISCV_SPLIT: RISCV, RISCV_TRIPLE: RISCV}.get(block.multiply, "")
     return bool(isa) and block.outputs == held(isa, block.multiply, block.rows)
 
 
@@ -72,7 +74,8 @@ def sums(name: str, block: Block, walk: Walk) -> str:
         LONG: long_sums,
         SPLIT: split_sums,
         RISCV_SPLIT: riscv_sums,
-        TRIPLE: riscv_triple_sums,
+        TRIPLE: triple_sums,
+        RISCV_TRIPLE: riscv_triple_sums,
     }
     return makers[block.multiply](name, block, walk)
 
