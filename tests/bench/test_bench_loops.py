@@ -7,6 +7,7 @@ from textwrap import dedent
 import loops
 import pytest
 from control_flow import ControlFlow, Line
+from inputs import BOARDS as LEAVING_OUT
 from loops import BEGIN, BOARDS, END, PAGE, Turn, turns_of
 from products import SHARED, Products, products_of
 
@@ -261,11 +262,11 @@ def test_no_operator_takes_less_than_its_best_loop(board: str, found: dict[str, 
     results = loops.measurements()[board]
     for operator, ratio in loops.measured(results).items():
         turns = [t for t in found[board] if any(k.startswith(operator) for k in t.kernels)]
-        if any("sparse" in t.function for t in turns):
-            continue  # it leaves out the products of weights that are 0
+        # Values of keys without weight may be left out: at best all that are not the scores.
+        part = 0.5 if operator == "attention" and board in LEAVING_OUT else 1.0
         best = min(
             t.instructions[0] / t.products[1]
             for t in turns
             if t.instructions and t.products and t.products[1]
         )
-        assert best < ratio
+        assert part * best < ratio
