@@ -57,7 +57,7 @@ class ScalarLinear(Implementation):
     def kernel(self, call: IntegerCall, config: Config) -> Kernel:
         """Build the kernel; the matrix is filled up to whole blocks of outputs."""
         weight, bias, multiplier = call.args[-4:-1]
-        first = block_of(self.isa, config, _fits_long(weight), reach=_reach(weight))
+        first = block_of(self.isa, config, _fits_long(weight), reach=triple_reach(weight))
         block = _beside(call, config, first)
         form = _form(call, block)
         constants = (_laid_out(form, weight), bias, multiplier)
@@ -93,7 +93,7 @@ def _fits_long(weight: Array) -> bool:
     return int(sums.max(initial=0)) <= LONG_REACH
 
 
-def _reach(weight: Array) -> int:
+def triple_reach(weight: Array) -> int:
     """Return the steps after which triple sums must be told apart, 0 where all fit at once."""
     sums = np.abs(weight.astype(np.int64)) * 128
     steps: int = -(-weight.shape[1] // TRIPLE_STEPS) * TRIPLE_STEPS
