@@ -100,10 +100,16 @@ def _check_session(folder: Path) -> None:
     section, _, _ = rest.partition("\n## ")
     tables = [part for part in section.split("\n\n") if part.startswith("| field")]
     told = [set(re.findall(r"`([\w]+?)(?:\[\])?`", _first_cells(table))) for table in tables]
-    header, first, *_ = (folder / "trials.jsonl").read_text().splitlines()
-    assert "unit" in json.loads(header)
+    header, *rows = map(json.loads, (folder / "trials.jsonl").read_text().splitlines())
+    assert "unit" in header
+    models, trials = (
+        [set(r) for r in rows if ("model" in r) == wanted] for wanted in (True, False)
+    )
     summary = json.loads((folder / "summary.json").read_text())
-    assert told == [set(json.loads(first)), set(summary)]
+    assert told == [trials[0], set(summary)]
+    line = re.search(r"^A line of a whole model has .*?\.$", section, re.M | re.S)
+    assert line is not None
+    assert set(re.findall(r"`(\w+)`", line[0])) == models[0]
 
 
 def _first_cells(table: str) -> str:
