@@ -56,7 +56,7 @@ class Block:
     Attributes
     ----------
     rows : int
-        Even: two share a word.
+        Even where two share a word, a multiple of 3 where three share two.
     outputs : int
         Outputs, keys or channels.
     unroll : int
