@@ -234,7 +234,7 @@ def gains_table(model: dict[str, Any]) -> Table:
 
 SLOWER = {
     "kernels": "its tuned kernels take more in the model than the untuned ones",
-    "tiles": "the untuned kernels, called for tiles of another height",
+    "tiles": "its kernels are called for tiles of another height",
     "calls": "the untuned kernels, whose arguments the entry point puts together in another way",
 }
 """Why an operator takes more than untuned, by the summary's word."""
