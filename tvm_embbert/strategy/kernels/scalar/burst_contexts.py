@@ -18,6 +18,7 @@ from tvm_embbert.strategy.kernels.scalar.burst import (
     multiplied,
     parted,
 )
+from tvm_embbert.strategy.kernels.scalar.contexts import SCALED
 from tvm_embbert.strategy.kernels.scalar.entries import PLACED, entry_words
 from tvm_embbert.strategy.kernels.scalar.form import LONG_REACH, Block, filled
 from tvm_embbert.strategy.kernels.scalar.sums import guard_of
@@ -35,6 +36,7 @@ def burst_contexts(block: Block, width: int) -> Intrinsic:
     """
     name = f"te_scalar_contexts_{width}_{block.name}"
     fields = {
+        "SCALED": SCALED,
         "CHANNEL": lines(_channel(block)),
         "CLOBBERED": clobbered(("r0", "r1", "r12", "lr")),
         "ALL": "".join(_stored(block, r) for r in range(block.rows)),
@@ -124,12 +126,7 @@ static __attribute__((noinline)) void @NAME@_channel(const int32_t *entries, con
 static inline int32_t @NAME@_skip(int32_t count) {
   return (-(count / @PLACED@) & (@UNROLL@ - 1)) * @GROUP@;
 }
-
-static inline int8_t @NAME@_scaled(int32_t sum, const int32_t *scale, int32_t shift) {
-  const int32_t total = te_shift_left(sum + scale[1], shift);
-  return te_saturate_int8(te_multiply_high(total, scale[0]));
-}
-
+@SCALED@
 /* The rows that there are. */
 static void @NAME@(const int32_t *entries, const int8_t *values, const int32_t *totals,
     int32_t numerator, int32_t shift, int8_t *result, int32_t keys, int32_t rows) {

@@ -20,8 +20,9 @@ def contexts(block: Block, width: int) -> Intrinsic:
     name = f"te_scalar_contexts_{width}_{block.name}"
     walk = Walk(step=width, output=1, word=block.words)
     fields = {
+        "SCALED": SCALED,
         "ALL": _whole(block, name),
-        "STORED": "".join(map(_stored, range(block.outputs))),
+        "STORED": "".join(map(stored, range(block.outputs))),
         "REST": filled(_REST, {"ALL": _whole(block, name, 1)}) if width % block.outputs else "",
         "WHOLE": width - width % block.outputs,
         "NAME": name,
@@ -79,7 +80,8 @@ def _meaning(block: Block, width: int) -> Any:
     return tir.prim_func
 
 
-def _stored(c: int) -> str:
+def stored(c: int) -> str:
+    """Return the statement that stores channel c of a block's row."""
     return f"      to[{c}] = @NAME@_scaled(sums[{c} * @ROWS@ + r], scale[r], shift);\n"
 
 
@@ -101,12 +103,16 @@ _REST = """\
   }
 """
 
-_C = """
+SCALED = """
 static inline int8_t @NAME@_scaled(int32_t sum, const int32_t *scale, int32_t shift) {
   const int32_t total = te_shift_left(sum + scale[1], shift);
   return te_saturate_int8(te_multiply_high(total, scale[0]));
 }
+"""
+"""C that turns a row's sum into its result; ``scale`` is the row's factor and offset."""
 
+_C = """\
+@SCALED@
 /* The rows that there are. */
 static void @NAME@(const int32_t *words, const int8_t *values, const int32_t *totals,
     int32_t numerator, int32_t shift, int8_t *result, int32_t keys, int32_t rows) {

@@ -9,7 +9,7 @@ from tvm.script import tirx as T
 from tvm_embbert.strategy.kernels.arithmetic import widened
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.form import BURST, Block, Word, filled
-from tvm_embbert.strategy.kernels.scalar.weights import table_index
+from tvm_embbert.strategy.kernels.scalar.weights import table_index, weighed
 from tvm_embbert.strategy.kernels.tir import Buffer, Expr, Tir, prim_func
 
 PLACED = {1: 4, 2: 2, 3: 1}
@@ -41,7 +41,7 @@ def weight_entries(block: Block, width: int, masked: bool, shifted: bool) -> Int
     fields = {
         "MASK": "const uint8_t *hidden, " if masked else "",
         "HIDDEN": "    if (hidden[j]) {\n      continue;\n    }\n" if masked else "",
-        "WEIGHED": "".join(map(_weighed, rows)),
+        "WEIGHED": "".join(map(weighed, rows)),
         "ANY": " | ".join(f"w{r}" for r in rows),
         "WORDS": "".join(_word(n, word) for n, word in enumerate(block.layout)),
         "ZEROS": "".join(f"    entries[{p}] = 0;\n" for p in range(block.words + 1)),
@@ -59,13 +59,6 @@ def weight_entries(block: Block, width: int, masked: bool, shifted: bool) -> Int
     }
     meaning = _meaning(block, width, masked, shifted)
     return Intrinsic(name, filled(_C, fields), meaning, ("keys",))
-
-
-def _weighed(r: int) -> str:
-    return (
-        f"    const int32_t w{r} = @NAME@_of(top{r} - scores[{r}], table, reach, multiplier, "
-        f"shift);\n    total{r} += w{r};\n"
-    )
 
 
 def _word(n: int, word: Word) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tvm_embbert.strategy.kernels.intrinsic import Intrinsic
 from tvm_embbert.strategy.kernels.scalar.burst_contexts import mean_of_entries
+from tvm_embbert.strategy.kernels.scalar.contexts import SCALED, stored
 from tvm_embbert.strategy.kernels.scalar.entries import entry_words
 from tvm_embbert.strategy.kernels.scalar.form import TRIPLE_REACH, TRIPLE_STEPS, Block, filled
 from tvm_embbert.strategy.kernels.scalar.sums import Walk, fills, guard_of, sums, sums_and_rest
@@ -21,7 +22,8 @@ def entry_contexts(block: Block, width: int) -> Intrinsic:
     walk = Walk(step=0, output=1, word=entry_words(block), placed=True)
     whole = width - width % block.outputs
     fields = {
-        "STORED": "".join(map(_stored, range(block.outputs))),
+        "SCALED": SCALED,
+        "STORED": "".join(map(stored, range(block.outputs))),
         "REST": _REST if whole < width else "",
         "CHANNELS": block.outputs,
         "STEPS": TRIPLE_STEPS,
@@ -42,10 +44,6 @@ def entry_contexts(block: Block, width: int) -> Intrinsic:
     )
 
 
-def _stored(c: int) -> str:
-    return f"      to[{c}] = @NAME@_scaled(sums[{c} * @ROWS@ + r], scale[r], shift);\n"
-
-
 _REST = """\
   for (int32_t c = @WHOLE@; c < @WIDTH@; ++c) {
     @NAME@_sums_one(entries, values + c, count, reach, sums);
@@ -55,12 +53,8 @@ _REST = """\
   }
 """
 
-_C = """
-static inline int8_t @NAME@_scaled(int32_t sum, const int32_t *scale, int32_t shift) {
-  const int32_t total = te_shift_left(sum + scale[1], shift);
-  return te_saturate_int8(te_multiply_high(total, scale[0]));
-}
-
+_C = """\
+@SCALED@
 /* The rows that there are. Where weights are few, all their products fit one sum. */
 static void @NAME@(const int32_t *entries, const int8_t *values, const int32_t *totals,
     int32_t numerator, int32_t shift, int8_t *result, int32_t keys, int32_t rows) {

@@ -46,16 +46,17 @@ def _hidden(block: Block) -> str:
 def _words(block: Block) -> str:
     """Return statements that read the scores of rows before their words take the place."""
     lines: list[str] = []
-    weighed = 0
+    done = 0
     for n, word in enumerate(block.layout):
         upto = max(word.low, word.high) + 1
-        lines += [_weight(r) for r in range(weighed, upto)]
-        weighed = max(weighed, upto)
+        lines += [weighed(r) for r in range(done, upto)]
+        done = max(done, upto)
         lines.append(f"    words[{n}] = w{word.low} + w{word.high} * (1 << {word.bits});\n")
     return "".join(lines)
 
 
-def _weight(r: int) -> str:
+def weighed(r: int) -> str:
+    """Return statements that turn a row's score into its weight, and add that up."""
     weight = f"@NAME@_of(top{r} - scores[{r}], table, reach, multiplier, shift)"
     return f"    const int32_t w{r} = {weight};\n    total{r} += w{r};\n"
 
